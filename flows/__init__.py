@@ -1,0 +1,1 @@
+"""The verbs of the circle as Prefect flows; the only room that knows Prefect."""

@@ -1,0 +1,1 @@
+"""A document becomes an answer: task definitions, the one render, asking models through LiteLLM."""

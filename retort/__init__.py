@@ -1,0 +1,1 @@
+"""The command line: set-up, the stack of services, and a shell door to every flow."""

@@ -1,0 +1,1 @@
+"""A person corrects: routing, the review desk (Argilla), people, agreement."""

@@ -1,0 +1,1 @@
+"""The student at work: model server, gateway, live pointer, traffic."""

@@ -1,0 +1,1 @@
+"""Pairs become a student: dataset versions, recipes, the Axolotl run, export for serving."""
