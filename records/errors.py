@@ -1,5 +1,7 @@
 """The errors a user can meet. Each message says what was wrong, the value, and the cure.
 
+The tree:
+
     RetortError
     |-- InputError        a file, a task folder or a parameter is wrong          exit code 2
     |-- EnvironmentFault  the machine or an installation lacks something         exit code 3

@@ -1,0 +1,67 @@
+"""What people said. Grain: one row per task, document and reviewer; the newest answer of a person replaces their older.
+
+Gold is what people said, and only where they agree: a document on which two reviewers differ is *disputed*, kept as
+such, and is gold for nobody.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from records.store import Store, row_of
+from records.tables import corrections as table
+from records.types import Answer, Correction
+
+
+class Settled(NamedTuple):
+    """Gold where all agree, and what is disputed. Discarded answers count for neither."""
+
+    gold: dict[str, Answer]
+    disputed: dict[str, list[Correction]]
+
+
+def save(store: Store, rows: Iterable[Correction]) -> int:
+    """Keep people's answers, in one transaction; how many were new or changed."""
+    changed = 0
+    with store.begin() as db:
+        for row in rows:
+            changed += _save_one(store, db, row)
+    return changed
+
+
+def _save_one(store: Store, db: sa.Connection, row: Correction) -> int:
+    mine = (table.c.task == row.task) & (table.c.document_id == row.document_id) & (table.c.reviewer == row.reviewer)
+    known = db.execute(sa.select(table).where(mine)).first()
+    if known and _same(Correction.model_validate(dict(known._mapping)), row):
+        return 0
+    store.put_one(db, table, row_of(row))
+    return 1
+
+
+def _same(known: Correction, new: Correction) -> bool:
+    return (known.value, known.discarded) == (new.value, new.discarded) or known.answered_at > new.answered_at
+
+
+def all(store: Store, task: str) -> list[Correction]:
+    """Every person's answer to a task's documents, oldest first."""
+    query = sa.select(table).where(table.c.task == task).order_by(table.c.answered_at)
+    with store.read() as db:
+        return [Correction.model_validate(dict(r._mapping)) for r in db.execute(query)]
+
+
+def settled(store: Store, task: str) -> Settled:
+    """Gold and disputes of a task."""
+    by_document: dict[str, list[Correction]] = {}
+    for row in all(store, task):
+        if not row.discarded:
+            by_document.setdefault(row.document_id, []).append(row)
+    gold: dict[str, Answer] = {}
+    disputed: dict[str, list[Correction]] = {}
+    for document_id, rows in by_document.items():
+        first = rows[0].value
+        if first is not None and len([r for r in rows if r.value == first]) == len(rows):
+            gold[document_id] = first
+        else:
+            disputed[document_id] = rows
+    return Settled(gold, disputed)

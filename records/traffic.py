@@ -1,0 +1,38 @@
+"""Production requests and their answers. Grain: one row per sampled request."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from records.store import Store, row_of
+from records.tables import requests as table
+from records.types import Request
+
+
+def record(store: Store, rows: Iterable[Request]) -> int:
+    """Keep requests, in one transaction; how many were new."""
+    return store.add(table, [row_of(r) for r in rows])
+
+
+def requests(store: Store, task: str) -> list[Request]:
+    """All recorded requests of a task, oldest first."""
+    return _select(store, table.c.task == task, None)
+
+
+def unharvested(store: Store, task: str, limit: int | None = None) -> list[Request]:
+    """Requests that have not come back as documents yet, oldest first."""
+    return _select(store, (table.c.task == task) & table.c.harvested.is_(False), limit)
+
+
+def mark_harvested(store: Store, ids: Iterable[str]) -> None:
+    """Note that these requests are documents now."""
+    with store.begin() as db:
+        for id_ in ids:
+            db.execute(sa.update(table).where(table.c.id == id_).values(harvested=True))
+
+
+def _select(store: Store, where: sa.ColumnElement[bool], limit: int | None) -> list[Request]:
+    columns = [c for c in table.c if c.name != "harvested"]
+    query = sa.select(*columns).where(where).order_by(table.c.created_at).limit(limit)
+    with store.read() as db:
+        return [Request.model_validate(dict(r._mapping)) for r in db.execute(query)]
