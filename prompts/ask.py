@@ -1,0 +1,111 @@
+"""Ask one model about one document: the answer with its confidence, or one honest outcome of why there is none.
+
+    answered     a value, with a confidence where the endpoint gives log-probabilities
+    unreadable   the model said something that is no answer to this task
+    refused      the model or its provider declined
+    failed       no answer came, after retries; asked again on the next run
+
+For labels the answer is scored where that is possible: one forward pass, `max_tokens=1`, compared over the labels.
+Otherwise it is generated, held to the labels or the schema wherever the endpoint can do that, and parsed strictly.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from prompts.call import CallFailed, Spoken, call
+from prompts.definition import ChoiceAnswer, Task
+from prompts.endpoint import Endpoint
+from prompts.footing import Footing, footing, score_options
+from prompts.litellm_door import takes_schema
+from prompts.parse import parse
+from prompts.render import render
+from prompts.scoring import Scored, choose, score_labels
+from records.types import Answer, Outcome
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How asking ended. `confidence` in 0..1, None where it cannot be had; `scores` raw, before calibration."""
+
+    outcome: Outcome
+    value: Answer | None = None
+    confidence: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    raw: str | None = None
+    error: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_s: float = 0.0
+    unreachable: bool = False
+
+
+async def ask(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> Reply:
+    """Ask about one text. `teaching`: with the teacher's turns (the teacher), or without (student, base).
+
+    Raises ServiceError when no document could be answered (wrong key, no such model), InputError when the task's
+    labels cannot be scored apart.
+    """
+    try:
+        found = await footing(endpoint, task, teaching)
+        options = score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
+        spoken = await call(endpoint, render(task, text, teaching), options)
+    except CallFailed as failure:
+        return Reply(failure.outcome, error=str(failure), unreachable=failure.unreachable)
+    return _read(endpoint, task, spoken, found)
+
+
+def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
+    """The arguments of a generating call: the answer held to the labels or the schema, as the endpoint can."""
+    options: dict[str, Any] = {"max_tokens": endpoint.max_tokens}
+    if isinstance(task.answer, ChoiceAnswer):
+        said = list(task.said.values())
+        if endpoint.dialect == "llama.cpp":
+            options["extra_body"] = {"grammar": "root ::= " + " | ".join(json.dumps(s) for s in said)}
+        elif endpoint.dialect == "vllm":
+            options["extra_body"] = {"structured_outputs": {"choice": said}}
+    elif endpoint.dialect != "hosted" or takes_schema(endpoint.model):
+        schema = {"name": task.name, "schema": task.answer.schema_}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return options
+
+
+def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing) -> Reply:
+    paid: dict[str, Any] = {
+        "raw": spoken.text,
+        "prompt_tokens": spoken.prompt_tokens,
+        "completion_tokens": spoken.completion_tokens,
+        "cost_usd": endpoint.cost(spoken.prompt_tokens, spoken.completion_tokens),
+        "latency_s": spoken.latency_s,
+    }
+    if spoken.refusal or spoken.finish == "content_filter":
+        return Reply(Outcome.refused, error=spoken.refusal or "stopped by the provider's content filter", **paid)
+    if found.mode == "score":
+        return _scored(task, spoken, found, paid)
+    parsed = parse(task, spoken.text)
+    error = f"{parsed.error} (cut at max_tokens)" if parsed.error and spoken.finish == "length" else parsed.error
+    return Reply(parsed.outcome, value=parsed.value, error=error, **paid)
+
+
+def _scored(task: Task, spoken: Spoken, found: Footing, paid: dict[str, Any]) -> Reply:
+    if not spoken.first:
+        return Reply(Outcome.unreadable, error="the endpoint gave no log-probabilities this time", **paid)
+    scored = score_labels(spoken.first, task.said, found.first)
+    error = _undecided(scored, len(spoken.first), spoken.first)
+    if error:
+        return Reply(Outcome.unreadable, scores=scored.scores, error=error, **paid)
+    value, confidence = choose(scored.scores, found.baseline)
+    return Reply(Outcome.answered, value, confidence, scored.scores, **paid)
+
+
+def _undecided(scored: Scored, count: int, first: Any) -> str | None:
+    """Why the scores decide nothing, or None when they do."""
+    if not scored.seen:
+        return f"no label among the {count} likeliest first tokens"
+    best = max(scored.scores.values())
+    likely = dict(first)
+    for token, names in scored.shared.items():
+        if likely[token] > best and not scored.seen.issuperset(names):
+            return f"the token {token!r} begins {', '.join(names)}; give these labels `answer:` codes"
+    return None

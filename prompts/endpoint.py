@@ -1,0 +1,169 @@
+"""Whom to ask, and how: a model behind an address, with its limits and prices. Built from a task, never by hand.
+
+Three dialects of the same OpenAI-compatible call: `llama.cpp` (Retort's own model server), `vllm`, and `hosted`
+(whatever else LiteLLM reaches). They differ in how an answer is constrained and how many log-probabilities are given:
+llama.cpp gives as many as one asks for, vLLM and OpenAI 20, Anthropic none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from prompts.definition import ChoiceAnswer, Task, Teacher
+from records.errors import InputError
+
+Dialect = Literal["llama.cpp", "vllm", "hosted"]
+_LOCAL_LOGPROBS = 400
+"""llama.cpp gives any number; 400 hold every label of the sample tasks, and cost LiteLLM 8 ms of CPU a call."""
+_OTHER_LOGPROBS = 20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model that can be asked. Prices: US dollars per million tokens; None = not known."""
+
+    model: str
+    api_base: str | None
+    dialect: Dialect
+    mode: Literal["auto", "score", "generate"]
+    api_key: str | None = field(default=None, repr=False)
+    calibrate: bool = False
+    top_logprobs: int = _OTHER_LOGPROBS
+    max_tokens: int = 32
+    input_price: float | None = None
+    output_price: float | None = None
+    max_in_flight: int = 8
+    timeout_s: float = 60.0
+    retries: int = 5
+
+    @property
+    def host(self) -> str:
+        """Where it is asked, without the port (which changes when a local server restarts)."""
+        return (urlsplit(self.api_base).hostname or "") if self.api_base else ""
+
+    @property
+    def wire_model(self) -> str:
+        """The LiteLLM string it is called by. An `openai/` model at an own address goes by LiteLLM's `hosted_vllm`:
+        the same bytes on the wire, a third of the CPU, since it leaves the OpenAI SDK out.
+        """
+        provider, _, name = self.model.partition("/")
+        return f"hosted_vllm/{name}" if self.api_base and provider == "openai" else self.model
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All that shapes an answer besides prompt, model and document."""
+        shape = {"mode": self.mode, "calibrate": self.calibrate, "max_tokens": self.max_tokens}
+        return {**shape, "temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect}
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars; an unknown price counts as 0 (labelling refuses to start with one)."""
+        paid = prompt_tokens * (self.input_price or 0.0) + completion_tokens * (self.output_price or 0.0)
+        return paid / 1e6
+
+
+def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> Endpoint:
+    """The task's teacher. `local_url`: the local model server; `environ`: where `api_key_env` is looked up.
+
+    Raises InputError when the named key is not set.
+    """
+    spec = task.teacher
+    own = Endpoint(
+        model=spec.model,
+        api_base=_address(spec.api_base, local_url),
+        dialect=_dialect(spec.model, spec.api_base),
+        mode=spec.mode,
+        api_key=_key(spec, environ),
+        calibrate=spec.calibrate,
+        max_tokens=spec.max_tokens or _enough_tokens(task),
+        max_in_flight=spec.max_in_flight,
+        timeout_s=spec.timeout_s,
+        retries=spec.retries,
+    )
+    free = 0.0 if spec.api_base == "local" else None
+    prices = (_first(spec.input_price, free), _first(spec.output_price, free))
+    own = replace(own, input_price=prices[0], output_price=prices[1])
+    return _for_task(own, task, spec.top_logprobs)
+
+
+def student_endpoint(task: Task, model_name: str, local_url: str) -> Endpoint:
+    """A student by the name under which it is served. It costs by the hour, so its tokens are free."""
+    spec = task.student
+    own = Endpoint(
+        model=f"openai/{model_name}",
+        api_base=_address(spec.api_base, local_url),
+        dialect="llama.cpp" if spec.api_base == "local" else "vllm",
+        mode="auto",
+        max_tokens=_enough_tokens(task),
+        input_price=0.0,
+        output_price=0.0,
+        timeout_s=spec.timeout_s,
+    )
+    return _for_task(own, task, None)
+
+
+def base_endpoint(task: Task, local_url: str) -> Endpoint:
+    """The student's base model before any training, asked as the student is."""
+    return student_endpoint(task, task.student.base_model, local_url)
+
+
+def priced(endpoint: Endpoint) -> Endpoint:
+    """The endpoint with prices: its own, else LiteLLM's table. Raises InputError when neither knows them."""
+    from prompts.litellm_door import table_prices
+
+    if endpoint.input_price is not None and endpoint.output_price is not None:
+        return endpoint
+    found = table_prices(endpoint.model)
+    if found is None:
+        raise InputError(
+            f"the price of {endpoint.model!r} is not known. Give teacher.input_price and teacher.output_price "
+            "in task.yaml (US dollars per million tokens; 0 if it is free)."
+        )
+    given, said = _first(endpoint.input_price, found[0]), _first(endpoint.output_price, found[1])
+    return replace(endpoint, input_price=given, output_price=said)
+
+
+def _for_task(endpoint: Endpoint, task: Task, top_logprobs: int | None) -> Endpoint:
+    """Settle what depends on the answer's kind: an own llama.cpp scores labels, JSON is always generated."""
+    local = endpoint.dialect == "llama.cpp"
+    count = top_logprobs or (_LOCAL_LOGPROBS if local else _OTHER_LOGPROBS)
+    if not isinstance(task.answer, ChoiceAnswer):
+        return replace(endpoint, mode="generate", calibrate=False, top_logprobs=count)
+    mode = "score" if local and endpoint.mode == "auto" else endpoint.mode
+    return replace(endpoint, mode=mode, top_logprobs=count)
+
+
+def _address(api_base: str | None, local_url: str) -> str | None:
+    if api_base != "local":
+        return api_base
+    url = local_url.rstrip("/")
+    return url if url.endswith("/v1") else f"{url}/v1"
+
+
+def _dialect(model: str, api_base: str | None) -> Dialect:
+    if api_base == "local":
+        return "llama.cpp"
+    return "vllm" if model.startswith(("hosted_vllm/", "vllm/")) else "hosted"
+
+
+def _key(spec: Teacher, environ: Mapping[str, str]) -> str | None:
+    if spec.api_key_env is None:
+        return None
+    key = environ.get(spec.api_key_env)
+    if not key:
+        raise InputError(
+            f"the environment variable {spec.api_key_env} (teacher.api_key_env in task.yaml) is not set. "
+            "Set it to the key, for example in .env."
+        )
+    return key
+
+
+def _enough_tokens(task: Task) -> int:
+    """Room for the longest label (a token has at least one byte), or for an object."""
+    if not isinstance(task.answer, ChoiceAnswer):
+        return 1_024
+    return min(64, max(len(said.encode()) for said in task.said.values()) + 4)
+
+
+def _first(*values: float | None) -> float | None:
+    return next((v for v in values if v is not None), None)

@@ -1,0 +1,132 @@
+"""What is wrong with a task file, each fault as one line: path, value, what was wanted, and the cure.
+
+A person who writes a task should need one run, not ten, to learn of ten faults. So shapes (pydantic) and sense (the
+checks below) are both looked at in one pass, and the checks of sense work on the raw data, shape faults or not.
+"""
+
+import difflib
+from collections import Counter
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from prompts.definition import TaskFile
+
+_SHOWN = 60
+
+
+def shape_faults(error: ValidationError) -> list[str]:
+    """One line per pydantic error."""
+    return [_line(detail) for detail in error.errors(include_url=False)]
+
+
+def sense_faults(data: dict[str, Any]) -> list[str]:
+    """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
+    answer = data.get("answer")
+    if not isinstance(answer, dict):
+        return []
+    if answer.get("kind") == "choice":
+        return _choice_faults(answer, data)
+    return _json_faults(answer, data) if answer.get("kind") == "json" else []
+
+
+def _line(detail: ErrorDetails) -> str:
+    path = _path(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: unknown key{_did_you_mean(detail['loc'])}; remove or rename it"
+    if detail["type"] == "missing":
+        return f"{path}: missing; add it"
+    value = _show(detail["input"])
+    hint = "; quote it" if detail["type"] == "string_type" and not isinstance(detail["input"], list | dict) else ""
+    return f"{path}: {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in loc:
+        if part in ("choice", "json") and path == "answer":
+            continue  # the discriminator's tag, which is not written in the file
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+    model: Any = TaskFile
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        found = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        model = found[0] if found else model
+    close = difflib.get_close_matches(str(loc[-1]), list(model.model_fields), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _choice_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    raw = answer.get("labels")
+    labels = [x for x in raw if isinstance(x, dict)] if isinstance(raw, list) else []
+    named = [x for x in labels if isinstance(x.get("name"), str)]
+    names = [x["name"] for x in named]
+    said = [str(x.get("answer") or x["name"]) for x in named]
+    faults = [f"answer.labels: the name {n!r} is given {k} times; keep one" for n, k in Counter(names).items() if k > 1]
+    faults += [
+        f"answer.labels: {k} labels are answered with {a!r}; give each its own `answer:`"
+        for a, k in Counter(said).items()
+        if k > 1 and names.count(a) <= 1
+    ]
+    faults += [f for a in sorted(set(said)) for f in _prefix_faults(a, said, data)]
+    return faults + _example_faults(data, names)
+
+
+def _prefix_faults(answer: str, said: list[str], data: dict[str, Any]) -> list[str]:
+    teacher = data.get("teacher")
+    if not isinstance(teacher, dict) or teacher.get("mode") != "score":
+        return []
+    longer = [other for other in said if other != answer and other.startswith(answer)]
+    cure = "give them `answer:` codes such as A, B, C, or set teacher.mode: generate"
+    return [f"answer.labels: {answer!r} begins {other!r}, so they cannot be scored apart; {cure}" for other in longer]
+
+
+def _example_faults(data: dict[str, Any], names: list[str]) -> list[str]:
+    faults = []
+    for n, example in enumerate(_examples(data)):
+        value = example.get("answer")
+        if isinstance(value, bool | int | float) or value not in names:
+            close = difflib.get_close_matches(str(value), names, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else f"; labels are {', '.join(names)}"
+            faults.append(f"examples[{n}].answer: {_show(value)}: not a label{hint}")
+    return faults
+
+
+def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    schema = answer.get("schema")
+    faults = []
+    if isinstance(data.get("teacher"), dict) and data["teacher"].get("mode") == "score":
+        faults.append("teacher.mode: 'score': only labels can be scored; use auto or generate for json")
+    if not isinstance(schema, dict):
+        return faults
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as fault:
+        return [*faults, f"answer.schema.{'.'.join(map(str, fault.path))}: {fault.message}; correct the schema"]
+    if schema.get("type") != "object":
+        faults.append(f"answer.schema.type: {schema.get('type')!r}: wanted 'object'; wrap the value in an object")
+    if "$ref" in str(schema):
+        faults.append("answer.schema: `$ref` is not followed; write the sub-schema out")
+        return faults
+    for n, example in enumerate(_examples(data)):
+        for misfit in Draft202012Validator(schema).iter_errors(example.get("answer")):
+            faults.append(f"examples[{n}].answer.{'.'.join(map(str, misfit.path))}: {misfit.message[:200]}")
+    return faults
+
+
+def _examples(data: dict[str, Any]) -> list[dict[str, Any]]:
+    raw = data.get("examples")
+    return [x if isinstance(x, dict) else {} for x in raw] if isinstance(raw, list) else []

@@ -1,0 +1,46 @@
+"""The one place that imports LiteLLM: lazily (it takes four seconds), with its telemetry and price download off.
+
+`LITELLM_LOCAL_MODEL_COST_MAP` must be in the environment before the import, or LiteLLM fetches a price list over the
+network; so this function, and no import of ours, sets it.
+"""
+
+import functools
+import os
+from types import ModuleType
+from typing import Any
+
+
+@functools.cache
+def vendor() -> ModuleType:
+    """LiteLLM, quiet and offline but for the calls that are asked of it."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.drop_params = True
+    module: ModuleType = litellm
+    return module
+
+
+async def close() -> None:
+    """Close the connections that LiteLLM keeps open; call it before the event loop ends."""
+    await vendor().close_litellm_async_clients()
+
+
+def table_prices(model: str) -> tuple[float, float] | None:
+    """LiteLLM's local prices of a model, US dollars per million tokens in and out; None if it does not know it."""
+    table: dict[str, dict[str, Any]] = vendor().model_cost
+    entry = table.get(model) or table.get(model.partition("/")[2]) or {}
+    given, said = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
+    return None if given is None or said is None else (float(given) * 1e6, float(said) * 1e6)
+
+
+def gives_logprobs(model: str) -> bool:
+    """Whether LiteLLM would pass `top_logprobs` to this model."""
+    return "top_logprobs" in (vendor().get_supported_openai_params(model=model) or [])
+
+
+def takes_schema(model: str) -> bool:
+    """Whether the model is known to answer by a JSON Schema."""
+    return bool(vendor().supports_response_schema(model=model))

@@ -1,0 +1,70 @@
+"""What a model said becomes a value, or is unreadable. Strict: no guessing, no searching for a label in a sentence.
+
+A choice must be one label (its `answer` or its name; case, outer quotes and a full stop do not count). JSON must be
+one object that fits the schema; a code fence around it is taken off. Anything else is `unreadable`, with the reason.
+"""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from prompts.definition import ChoiceAnswer, Task
+from records.types import Answer, Outcome
+
+_FENCE = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
+_SHOWN = 80
+
+
+class Parsed(NamedTuple):
+    """`answered` with a value, or `unreadable` with the reason."""
+
+    outcome: Outcome
+    value: Answer | None
+    error: str | None
+
+
+def parse(task: Task, text: str) -> Parsed:
+    """Read a model's answer."""
+    if not text.strip():
+        return _unreadable("the answer is empty")
+    return _choice(task, text) if isinstance(task.answer, ChoiceAnswer) else _object(task.answer.schema_, text)
+
+
+def _choice(task: Task, text: str) -> Parsed:
+    said = text.strip().strip("`\"'*").rstrip(".").strip().casefold()
+    for name, answer in task.said.items():
+        if said == answer.casefold():
+            return Parsed(Outcome.answered, name, None)
+    if said in {name.casefold() for name in task.labels}:
+        return Parsed(Outcome.answered, next(n for n in task.labels if n.casefold() == said), None)
+    return _unreadable(f"not a label: {text.strip()[:_SHOWN]!r}")
+
+
+def _object(schema: dict[str, Any], text: str) -> Parsed:
+    from jsonschema import Draft202012Validator
+
+    body = text.strip()
+    fenced = _FENCE.match(body)
+    try:
+        value = json.loads(fenced.group(1) if fenced else body, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as fault:
+        return _unreadable(f"not JSON: {fault}")
+    misfit = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
+    if misfit is not None:
+        return _unreadable(f"{'.'.join(map(str, misfit.path)) or 'answer'}: {misfit.message[:200]}")
+    return Parsed(Outcome.answered, value, None)
+
+
+def _unreadable(reason: str) -> Parsed:
+    return Parsed(Outcome.unreadable, None, reason)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

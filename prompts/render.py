@@ -1,0 +1,71 @@
+"""The ONE render: a document becomes messages. What is trained, asked, gated and served are these same bytes.
+
+    student:  [system: instructions] [user: document]
+    teacher:  [system: instructions] (teaching turns) [user: document]
+
+The teaching turns (a list of the labels with their descriptions, then one user/assistant pair per example) stand
+between the two and change neither, so that a student learns to answer without them. They come first and never vary,
+which lets a server keep them in its prefix cache.
+"""
+
+import hashlib
+import json
+
+from prompts.definition import ChoiceAnswer, Task
+from records.types import Answer
+
+Messages = list[dict[str, str]]
+_VERSION = 1
+"""Raised when the same task renders to other bytes, so that old answers are not taken for new ones."""
+
+
+def render(task: Task, text: str, teaching: bool = False) -> Messages:
+    """The messages for a document; `teaching` puts the teacher's turns between instructions and document."""
+    turns = teaching_turns(task) if teaching else []
+    return [_turn("system", task.instructions.strip()), *turns, _turn("user", document_text(task, text))]
+
+
+def document_text(task: Task, text: str) -> str:
+    """The document as it stands in the prompt: outer white space removed, cut at `document.max_characters`."""
+    return text.strip()[: task.document.max_characters]
+
+
+def answer_text(task: Task, value: Answer) -> str:
+    """What the assistant says for a value: the label's `answer`, or canonical JSON.
+
+    Raises KeyError for a label that the task does not have.
+    """
+    if isinstance(value, str):
+        return task.said[value]
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(", ", ": "))
+
+
+def teaching_turns(task: Task) -> Messages:
+    """The turns that only the teacher sees."""
+    turns: Messages = []
+    if task.teacher.list_labels:
+        turns += [_turn("user", _answers_explained(task)), _turn("assistant", "Understood.")]
+    for example in task.examples:
+        turns += [_turn("user", document_text(task, example.document))]
+        turns += [_turn("assistant", answer_text(task, example.answer))]
+    return turns
+
+
+def prompt_fingerprint(task: Task, teaching: bool) -> str:
+    """16 hex digits of everything in the prompt but the document, and of how the answer is read."""
+    answer = task.said if isinstance(task.answer, ChoiceAnswer) else task.answer.schema_
+    shape = [_VERSION, render(task, "", teaching), task.document.max_characters, task.answer.kind, answer]
+    blob = json.dumps(shape, ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(blob.encode(), digest_size=8).hexdigest()
+
+
+def _answers_explained(task: Task) -> str:
+    if not isinstance(task.answer, ChoiceAnswer):
+        schema = json.dumps(task.answer.schema_, ensure_ascii=False, sort_keys=True)
+        return f"Answer with one JSON object that fits this schema, and nothing else:\n{schema}"
+    lines = [f"- {x.said}: {x.description}" if x.description else f"- {x.said}" for x in task.answer.labels]
+    return "Answer with one of these and nothing else:\n" + "\n".join(lines)
+
+
+def _turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
