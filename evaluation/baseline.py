@@ -1,0 +1,52 @@
+"""The honest baseline beside every student: TF-IDF and logistic regression, trained on the very rows the student saw.
+
+It costs next to nothing to train and to run. A fine-tuned model that loses to it should say so, and the report does.
+Words and pairs of words, sublinear counts; no seed and no chance, so the same rows give the same predictions.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from records.types import Answer
+
+NAME = "TF-IDF + logistic regression"
+MOST_CLASSES = 200
+"""A json field with more distinct values is text, not a class: the commonest value is predicted."""
+
+
+def predict(texts: Sequence[str], answers: Sequence[Answer], documents: Mapping[str, str]) -> dict[str, Answer]:
+    """Train on texts with their answers (people's, of the train split) and answer the documents (id -> text).
+
+    Json answers: one classifier for each top-level field that training rows have. No training rows: no predictions.
+    """
+    if not texts or not documents:
+        return {}
+    ids, asked = list(documents), list(documents.values())
+    objects = [value for value in answers if isinstance(value, dict)]
+    if not objects:
+        return dict(zip(ids, _classify(texts, [str(value) for value in answers], asked), strict=True))
+    predicted: dict[str, dict[str, Any]] = {i: {} for i in ids}
+    for name in sorted({name for value in objects for name in value}):
+        rows = [(t, v[name]) for t, v in zip(texts, answers, strict=True) if isinstance(v, dict) and name in v]
+        values = {json.dumps(value, sort_keys=True): value for _, value in rows}
+        classes = _classify([t for t, _ in rows], [json.dumps(v, sort_keys=True) for _, v in rows], asked)
+        for i, label in zip(ids, classes, strict=True):
+            predicted[i][name] = values[label]
+    return dict(predicted)
+
+
+def _classify(texts: Sequence[str], classes: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """The class of each asked text; the commonest class where there is nothing to learn from."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    counts = Counter(classes)
+    commonest = min(counts, key=lambda label: (-counts[label], label))
+    if not 1 < len(counts) <= MOST_CLASSES or not any(any(c.isalnum() for c in text) for text in texts):
+        return [commonest] * len(asked)
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
+    return [str(label) for label in model.fit(texts, classes).predict(asked)]

@@ -1,0 +1,122 @@
+"""The whole trial on one page: score, measure, compare, decide. A function of records: it reads and writes nothing.
+
+judgement = judge(gold, teacher, student, rule, base=..., baseline=..., corrections=..., disputed=...)
+judgement.ruling.decision         approved | rejected | inconclusive
+judgement.model_dump(mode="json") what a Verdict keeps, and all that the report needs besides the texts
+"""
+
+from collections.abc import Mapping, Sequence
+
+from evaluation import baseline as tfidf
+from evaluation.aggregate import Measured, measure, measure_candidate
+from evaluation.compare import Difference, Disputed, Paired, differences, pair, people_said
+from evaluation.gate import Rule, Ruling, decide, gold_hash, rule_hash
+from evaluation.score import Candidate, Scored, score_answers, score_candidate
+from records.errors import InputError
+from records.types import Answer, Correction, Outcome, Record
+
+
+class Judgement(Record):
+    """Everything that was found. `against`: the student against each other model, by its name."""
+
+    documents: int
+    rule: Rule
+    rule_hash: str
+    test_set_hash: str
+    ruling: Ruling
+    teacher: Measured
+    student: Measured
+    others: list[Measured]
+    against: dict[str, Paired]
+    differences: list[Difference]
+    disputed: list[Disputed]
+    reviewers: int
+    latencies_s: dict[str, list[float]]
+
+    @property
+    def paired(self) -> Paired:
+        """Student against teacher."""
+        return self.against[self.teacher.name]
+
+    @property
+    def better(self) -> list[Measured]:
+        """The baselines that are right more often than the student, the best first."""
+        ours = self.student.accuracy.value or 0.0
+        above = [other for other in self.others if (other.accuracy.value or 0.0) > ours]
+        return sorted(above, key=lambda other: -(other.accuracy.value or 0.0))
+
+
+def judge(
+    gold: Mapping[str, Answer],
+    teacher: Candidate,
+    student: Candidate,
+    rule: Rule,
+    base: Candidate | None = None,
+    baseline: Mapping[str, Answer] | None = None,
+    corrections: Sequence[Correction] = (),
+    disputed: Mapping[str, Sequence[Correction]] | None = None,
+) -> Judgement:
+    """Put a student on trial. `gold` and `disputed` must be of test documents only; `baseline` are its predictions.
+
+    Raises InputError when there is no gold, or two candidates share a name.
+    """
+    if not gold:
+        raise InputError("No test document has an answer on which people agree: have test documents reviewed first.")
+    asked = [who for who in (teacher, student, base) if who is not None]
+    scored = {who.name: score_candidate(who, gold) for who in asked}
+    if len(scored) < len(asked):
+        raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
+    measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
+    if baseline:
+        scored[tfidf.NAME] = score_answers(baseline, gold)
+        measured[tfidf.NAME] = measure(tfidf.NAME, "baseline", scored[tfidf.NAME], rule.confidence)
+    against = _against(student.name, teacher.name, scored, rule.confidence)
+    return Judgement(
+        documents=len(gold),
+        rule=rule,
+        rule_hash=rule_hash(rule),
+        test_set_hash=gold_hash(gold),
+        ruling=decide(rule, measured[teacher.name], measured[student.name], against[teacher.name]),
+        teacher=measured[teacher.name],
+        student=measured[student.name],
+        others=[m for name, m in measured.items() if name not in (teacher.name, student.name)],
+        against=against,
+        differences=differences(scored[teacher.name], scored[student.name], _by_document(corrections)),
+        disputed=_disputed(disputed or {}, teacher, student),
+        reviewers=len({row.reviewer for row in corrections if row.document_id in gold}),
+        latencies_s={who.name: _latencies(who, gold) for who in asked},
+    )
+
+
+def _against(
+    student: str, teacher: str, scored: Mapping[str, Sequence[Scored]], confidence: float
+) -> dict[str, Paired]:
+    return {
+        name: pair(scored[student], rows, (student, name), confidence, credit=name == teacher)
+        for name, rows in scored.items()
+        if name != student
+    }
+
+
+def _by_document(corrections: Sequence[Correction]) -> dict[str, list[Correction]]:
+    found: dict[str, list[Correction]] = {}
+    for row in corrections:
+        found.setdefault(row.document_id, []).append(row)
+    return found
+
+
+def _disputed(rows: Mapping[str, Sequence[Correction]], teacher: Candidate, student: Candidate) -> list[Disputed]:
+    def said(who: Candidate, document_id: str) -> Answer | None:
+        label = who.labels.get(document_id)
+        return label.value if label and label.outcome is Outcome.answered else None
+
+    return [
+        Disputed(document_id=i, teacher=said(teacher, i), student=said(student, i), people=people_said(people))
+        for i, people in sorted(rows.items())
+    ]
+
+
+def _latencies(who: Candidate, gold: Mapping[str, Answer]) -> list[float]:
+    """Seconds of every call that was answered by the service, in the order of document ids."""
+    labels = [who.labels[i] for i in sorted(gold) if i in who.labels]
+    return [round(x.latency_s, 5) for x in labels if x.outcome is not Outcome.failed and x.latency_s > 0]
