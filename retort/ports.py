@@ -1,6 +1,6 @@
 """Which ports the stack takes, whether they are free, and where the supervisor of a running stack listens.
 
-Standard library only and in old syntax: the preflight reads it before anything is installed, on whatever Python runs it.
+Standard library only and in old syntax: the preflight reads it before anything is installed, on any Python.
 The defaults are those of `flows.settings`, which cannot be imported yet; a test holds the two together.
 """
 
@@ -44,7 +44,7 @@ def taken(who: str, port: int, variable: str) -> str:
 
 
 def control_socket(home: Path) -> Path:
-    """The supervisor's unix socket for this home: in it, or in a private temporary folder where its path is too long."""
+    """The supervisor's unix socket: in the home, or in a private temporary folder where that path is too long."""
     path = home.absolute() / "run" / "supervisor.sock"
     if len(os.fsencode(str(path))) <= _LONGEST_SOCKET_PATH:
         return path

@@ -1,7 +1,7 @@
 """Look before anything is half done: Python, compiler, make, disk, network, ports. One sentence for each fault.
 
-Run as `python3 -m retort.preflight [--ports] app training argilla` (what `make` does first): exit code 0, or 3 and the
-sentences. Standard library only, in syntax that Python 3.8 parses: an old Python should read a sentence, not a SyntaxError.
+Run as `python3 -m retort.preflight [--ports] app training argilla` (what `make` does first): exit code 0, or 3 and
+the sentences. Standard library only, in syntax that Python 3.8 parses: an old Python should not meet a SyntaxError.
 Disk, compiler and network matter only where one of the named environments must still be installed.
 """
 
@@ -24,9 +24,9 @@ _SMALL_PACKAGE = "certifi==2026.10.18"
 _EXIT_FAULT = 3
 
 
-def python_fault(version: Sequence[int], where: str = sys.executable) -> str | None:
+def python_fault(version: tuple[int, ...], where: str = sys.executable) -> str | None:
     """A sentence when this Python is too old or too new for the locked packages."""
-    if OLDEST <= tuple(version[:2]) <= NEWEST:
+    if OLDEST <= version[:2] <= NEWEST:
         return None
     mine = ".".join(str(part) for part in version[:3])
     others = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
@@ -52,7 +52,7 @@ def tool_faults(environ: Mapping[str, str]) -> list[str]:
     names = [environ.get("CC", "cc").split()[0], "gcc", "clang"]
     if not any(shutil.which(name, path=path) for name in names):
         faults.append(
-            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}), and some packages have to be compiled: "
+            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}), and some packages must be compiled: "
             "apt-get install build-essential, dnf install gcc or xcode-select --install; or name yours with CC=."
         )
     if not shutil.which("make", path=path):
@@ -72,7 +72,7 @@ def disk_fault(folder: Path, needed_gb: int) -> str | None:
 
 
 def network_fault() -> str | None:
-    """A sentence when pip, configured as it is here, cannot fetch one small package. Silent where there is no pip to ask."""
+    """A sentence when pip, configured as it is here, cannot fetch one small package; None without a pip to ask."""
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         return None
@@ -107,7 +107,7 @@ def port_faults(environ: Mapping[str, str], home: Path) -> list[str]:
 
 def faults(names: Sequence[str], with_ports: bool, environ: Mapping[str, str]) -> list[str]:
     """Everything that stands in the way of these environments (and of the services, `with_ports`)."""
-    old = python_fault(sys.version_info)
+    old = python_fault(sys.version_info[:3])
     if old:
         return [old]
     from retort import environments  # needs Python 3.11
@@ -126,7 +126,7 @@ def faults(names: Sequence[str], with_ports: bool, environ: Mapping[str, str]) -
 def main(arguments: Sequence[str]) -> int:
     """Print the faults, if any; 0 when there is none."""
     parser = argparse.ArgumentParser(prog="python3 -m retort.preflight", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="environments that are about to be set up: app, training, argilla, test")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what will be set up: app, training, argilla, test")
     parser.add_argument("--ports", action="store_true", help="also look whether the services' ports are free")
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.names if name not in GIGABYTES]
