@@ -82,8 +82,9 @@ def paired_difference(first_only: int, second_only: int, n: int, confidence: flo
 
 def mcnemar_exact(first_only: int, second_only: int) -> float:
     """Two-sided exact p of "both are right equally often" (McNemar 1947, Psychometrika 12:153-157, by the binomial)."""
-    discordant = first_only + second_only
-    tail = sum(math.comb(discordant, k) for k in range(min(first_only, second_only) + 1))
+    discordant, tail, ways = first_only + second_only, 0, 1
+    for k in range(min(first_only, second_only) + 1):
+        tail, ways = tail + ways, ways * (discordant - k) // (k + 1)
     return float(min(1.0, 2 * tail / 2**discordant))
 
 
