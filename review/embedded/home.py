@@ -19,7 +19,7 @@ from records.errors import EnvironmentFault
 
 
 def hold(home: Path) -> IO[str]:
-    """Make the folder this process's own until the returned file is closed. Raises EnvironmentFault when it is taken."""
+    """Hold the folder until the returned file is closed. Raises EnvironmentFault when another process holds it."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = (home / "lock").open("a")
     try:

@@ -22,7 +22,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from records.errors import EnvironmentFault, RetortError
 from review.embedded import home as home_folder
@@ -44,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     except RetortError as error:
         print(f"argilla: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        pass
     return 0
 
 
@@ -120,24 +121,9 @@ def _install_parts() -> None:
     from review.embedded import jobs
 
     jobs.install()
-    from review.embedded import engine  # noqa: F401 - importing registers it
+    from review.embedded import engine, shortcuts  # noqa: F401 - importing the engine registers it
 
-    _build_validators_once()
-
-
-def _build_validators_once() -> None:
-    """Argilla 2.8 builds a pydantic TypeAdapter per record and question: most of the time of logging many records."""
-    from argilla_server.models import database
-
-    build = database.TypeAdapter
-    built: dict[int, Any] = {}  # by identity: the types are module constants, and not hashable
-
-    def cached(kind: Any) -> Any:
-        if id(kind) not in built:
-            built[id(kind)] = build(kind)
-        return built[id(kind)]
-
-    database.TypeAdapter = cached
+    shortcuts.install()
 
 
 def _migrate() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 def most_similar(
     target: Sequence[float], rows: Iterable[tuple[str, str]], sign: float, threshold: float | None, limit: int
 ) -> list[tuple[float, str]]:
-    """(similarity in 0..1, record id), best first. `rows`: (record id, JSON vector); `sign` -1.0 asks for the unlike."""
+    """(similarity in 0..1, record id), best first. `rows`: (record id, JSON vector); sign -1.0 asks for the unlike."""
     scored = ((0.5 + 0.5 * sign * cosine(target, json.loads(vector)), record) for record, vector in rows)
     return heapq.nlargest(limit, (hit for hit in scored if threshold is None or hit[0] >= threshold))
 
