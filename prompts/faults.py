@@ -115,7 +115,10 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as fault:
-        return [*faults, f"answer.schema.{'.'.join(map(str, fault.path))}: {fault.message}; correct the schema"]
+        return [
+            *faults,
+            f"answer.schema.{'.'.join(map(str, fault.path))}: {fault.message}; correct the schema",
+        ]
     if schema.get("type") != "object":
         faults.append(f"answer.schema.type: {schema.get('type')!r}: wanted 'object'; wrap the value in an object")
     if "$ref" in str(schema):

@@ -110,7 +110,12 @@ async def _first_tokens(endpoint: Endpoint, task: Task) -> dict[str, str] | None
 
 def _question(endpoint: Endpoint, said: str) -> dict[str, Any]:
     name = endpoint.model.partition("/")[2]
-    flags = {"with_pieces": True, "add_special": False, "add_special_tokens": False, "return_token_strs": True}
+    flags = {
+        "with_pieces": True,
+        "add_special": False,
+        "add_special_tokens": False,
+        "return_token_strs": True,
+    }
     return {"model": name, "content": said, "prompt": said, **flags}
 
 

@@ -1,10 +1,10 @@
 """A task is a folder: `task.yaml` (strict), `guidelines.md` for the reviewers. Loaded whole or refused with all faults.
 
-    prompts/legal_intake/
-        task.yaml        instructions, labels, examples, teacher, student, review, gate   (see prompts.definition)
-        guidelines.md    what the reviewers read beside each document
+prompts/legal_intake/
+    task.yaml        instructions, labels, examples, teacher, student, review, gate   (see prompts.definition)
+    guidelines.md    what the reviewers read beside each document
 
-    task = load_task(Path("prompts/legal_intake"))
+task = load_task(Path("prompts/legal_intake"))
 """
 
 from pathlib import Path
