@@ -87,10 +87,11 @@ def steps(chosen: Layer, project: Path = PROJECT) -> list[Step]:
     A lock with hashes is complete, so nothing is resolved. The training environment has constraints instead: torch
     comes first and alone, as the file that suits this machine (from RETORT_TORCH_INDEX, or as pip is configured).
     """
-    pins = len(re.findall(r"^[A-Za-z0-9][^\s=]*==", chosen.lock.read_text("utf-8"), re.MULTILINE))
+    lines = chosen.lock.read_text("utf-8").splitlines()
+    pins = [line for line in lines if re.match(r"[A-Za-z0-9][^\s=]*==", line)]
     if chosen.name != "training":
         asked = ("--require-hashes", "--no-deps", "-r", str(chosen.lock))
-        return [Step(asked, "packages", pins)]
+        return [Step(asked, "packages", len(pins))]
     declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
     extra = declared["optional-dependencies"]["training"]
     torch = [name for name in extra if name.startswith("torch==")]
@@ -98,7 +99,8 @@ def steps(chosen: Layer, project: Path = PROJECT) -> list[Step]:
     index = os.environ.get(TORCH_INDEX, "")
     source = ("--index-url", index) if index else ()
     first = Step(("--no-deps", *source, *torch), " ".join(torch), 1)
-    return [first, Step(("-c", str(chosen.lock), *torch, *rest), "packages", pins)]
+    sure = sum(1 for pin in pins if ";" not in pin)  # the others depend on the machine, most of them on CUDA
+    return [first, Step(("-c", str(chosen.lock), *torch, *rest), "packages", sure)]
 
 
 def make_importable(project: Path = PROJECT) -> None:

@@ -34,7 +34,7 @@ _CAUSES = (
     (r"Failed building wheel|error: command .*(gcc|cc|clang)", "a package could not be compiled: see the log"),
     (_NO_NETWORK, _NETWORK),
 )
-_DOWNLOAD = re.compile(r"^\s+Downloading (\S+?)-\d\S* \(([\d.]+ [MG]B)\)", re.MULTILINE)
+_DOWNLOAD = re.compile(r"^\s+Downloading (\S+?)-\d\S* \(([\d.]+ [MG]B)\)")
 
 
 class InstallFault(Exception):
@@ -70,10 +70,10 @@ def how_far(text: str, expected: int, unpacked: int) -> str:
     if unpacking:
         total = unpacking[-1].count(",") + 1
         return f"unpacking {min(unpacked, total)} of {total}"
-    seen = len(re.findall(r"^(?:Collecting|Requirement already satisfied:) ", text, re.MULTILINE))
+    seen = len(re.findall(r"^(?:Collecting|Processing|Requirement already satisfied:) ", text, re.MULTILINE))
     total = max(expected - len(re.findall(r"^Ignoring ", text, re.MULTILINE)), seen)
-    size = _DOWNLOAD.findall(text.rsplit("\nCollecting", 1)[-1])
-    return f"fetching {seen} of {total}" + (f" ({size[-1][0]}, {size[-1][1]})" if size else "")
+    large = _DOWNLOAD.match(text.rstrip("\n").rsplit("\n", 1)[-1])
+    return f"fetching {seen} of {total}" + (f" ({large[1]}, {large[2]})" if large else "")
 
 
 def _make_venv(layer: Layer, log: Path, tell: Tell, stop: threading.Event) -> None:

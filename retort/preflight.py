@@ -52,7 +52,7 @@ def tool_faults(environ: Mapping[str, str]) -> list[str]:
     names = [environ.get("CC", "cc").split()[0], "gcc", "clang"]
     if not any(shutil.which(name, path=path) for name in names):
         faults.append(
-            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}), and some packages must be compiled: "
+            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}); some packages must be compiled: "
             "apt-get install build-essential, dnf install gcc or xcode-select --install; or name yours with CC=."
         )
     if not shutil.which("make", path=path):

@@ -5,6 +5,8 @@ a second), what was interrupted goes on. RETORT_TORCH_INDEX=<URL of PyTorch's CP
 several GB of CUDA. pip's configuration and cache are used as they are. Standard library only: nothing is there yet.
 """
 
+from __future__ import annotations
+
 import argparse
 import fcntl
 import os
