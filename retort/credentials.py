@@ -1,74 +1,56 @@
-"""The passwords and keys that Retort makes up once: `credentials.json` in the home folder, for its owner's eyes only.
+"""The passwords and keys that Retort makes up once, in the home folder, each file readable by its owner alone (0600).
 
-    {"owner": {"username": "owner", "password": "...", "api_key": "..."},
-     "reviewers": {"reviewer1": "...", "reviewer2": "..."}, "gateway_key": "sk-retort-..."}
+    credentials.json   the people at the desk: its owner and the reviewers (format and writing: `review.people`)
+    gateway.key        what applications sign in with; a file of its own, to be handed on without the desk's passwords
 
-They are generated on first use. To change one, edit the file and run `retort down` and `retort up`; the desk follows.
+They are made on first use. To change one, edit its file and run `retort down` and `retort up`: the services follow.
 """
 
-import json
+import fcntl
 import os
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from records.errors import EnvironmentFault
+from review.people import Account, credentials
 
 REVIEWERS = ("reviewer1", "reviewer2")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who administers the review desk; Retort signs its own requests with the API key."""
-
-    username: str
-    password: str = field(repr=False)
-    api_key: str = field(repr=False)
+_SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """All generated secrets of one home. Reviewers: user name -> password."""
+    """All generated secrets of one home."""
 
-    owner: Owner
-    reviewers: dict[str, str] = field(repr=False)
+    owner: Account
+    reviewers: list[Account]
     gateway_key: str = field(repr=False)
 
 
 def load_or_create(home: Path, reviewers: tuple[str, ...] = REVIEWERS) -> Credentials:
-    """The credentials of this home, generated when there are none. Raises EnvironmentFault when the file is broken."""
-    path = home / "credentials.json"
-    if not path.exists():
-        _create(path, _generate(reviewers))
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        return Credentials(Owner(**said["owner"]), dict(said["reviewers"]), said["gateway_key"])
-    except (ValueError, KeyError, TypeError) as error:
+    """The credentials of this home, made if there are none. Raises InputError or EnvironmentFault for a broken file."""
+    home.mkdir(parents=True, exist_ok=True)
+    people, key = home / "credentials.json", home / "gateway.key"
+    with (home / ".credentials.lock").open("a") as lock:  # processes that meet here make one set
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for file in (people, key):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+        desk = credentials(people, reviewers)
+        return Credentials(desk.owner, desk.reviewers, _gateway_key(key))
+
+
+def _gateway_key(file: Path) -> str:
+    if not file.exists():
+        draft = file.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"sk-retort-{secrets.token_urlsafe(24)}\n")
+        os.replace(draft, file)
+    key = file.read_text("utf-8").strip()
+    if len(key) < _SHORTEST_KEY:
         raise EnvironmentFault(
-            f"{path} cannot be read ({type(error).__name__}): repair it, or move it away to get new passwords and keys."
-        ) from None
-
-
-def _generate(reviewers: tuple[str, ...]) -> Credentials:
-    owner = Owner("owner", secrets.token_urlsafe(18), secrets.token_urlsafe(32))
-    return Credentials(
-        owner, {name: secrets.token_urlsafe(12) for name in reviewers}, f"sk-retort-{secrets.token_urlsafe(24)}"
-    )
-
-
-def _create(path: Path, made: Credentials) -> None:
-    """Write whole and private from the start; where two processes meet here, the first one's file counts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(json.dumps(asdict(made), indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+            f"{file} holds no key of at least {_SHORTEST_KEY} characters: delete it to get a new one."
+        )
+    return key

@@ -18,10 +18,12 @@ import sys
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flows.settings import PROJECT, Settings
 from retort.credentials import load_or_create
 from retort.ports import dotenv
+from review.people import owner_environment
 
 POOL = "retort"
 WORKSPACE = "retort"
@@ -102,8 +104,8 @@ def command(settings: Settings, name: str) -> list[str]:
         threads = ["--threads", str(settings.threads)] if settings.threads else []
         return [sys.executable, "-m", "serving.model_server", "--port", str(port[name]), "--models", folder, *threads]
     if name == "gateway":
-        asked = ["--port", str(settings.gateway_port), "--store", settings.store, "--model-url", settings.models]
-        return [sys.executable, "-m", "serving.gateway", *asked]
+        asked = ["--port", str(settings.gateway_port), "--model-url", settings.models]
+        return [sys.executable, "-m", "serving.gateway", *asked]  # the store's URL, which can hold a password: below
     raise ValueError(f"No service is called {name!r}.")
 
 
@@ -111,13 +113,8 @@ def environment(settings: Settings, name: str, environ: Mapping[str, str]) -> di
     """The environment of one service: nothing secret but what it needs itself."""
     secrets = load_or_create(settings.home)
     own = {
-        "argilla": {
-            "RETORT_DESK_OWNER": secrets.owner.username,
-            "RETORT_DESK_PASSWORD": secrets.owner.password,
-            "RETORT_DESK_API_KEY": secrets.owner.api_key,
-            "RETORT_DESK_WORKSPACE": WORKSPACE,
-        },
-        "gateway": {"RETORT_GATEWAY_KEY": _key(settings) or secrets.gateway_key},
+        "argilla": owner_environment(secrets.owner, WORKSPACE),
+        "gateway": {"RETORT_GATEWAY_KEY": _key(settings) or secrets.gateway_key, "RETORT_STORE_URL": settings.store},
     }
     sees_all = name in ("worker", "gateway")
     base = {key: value for key, value in environ.items() if sees_all or key.startswith(_PLAIN)}
@@ -150,7 +147,8 @@ def as_environment(settings: Settings, with_secrets: bool = True) -> dict[str, s
         secret = hasattr(value, "get_secret_value")
         if value is None or (secret and not with_secrets):
             continue
-        found[f"RETORT_{key.upper()}"] = value.get_secret_value() if secret else str(value)
+        plain = value.absolute() if isinstance(value, Path) else value  # services start in a folder of their own
+        found[f"RETORT_{key.upper()}"] = value.get_secret_value() if secret else str(plain)
     return found
 
 

@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,16 +60,14 @@ def test_credentials_are_made_once_and_only_their_owner_can_read_them(tmp_path):
     made = credentials.load_or_create(tmp_path)
     assert stat.S_IMODE((tmp_path / "credentials.json").stat().st_mode) == 0o600
     assert credentials.load_or_create(tmp_path) == made
-    assert len(made.reviewers) == 2 and len(made.owner.password) >= 16
-    assert [file.name for file in tmp_path.iterdir()] == ["credentials.json"]
+    assert stat.S_IMODE((tmp_path / "gateway.key").stat().st_mode) == 0o600
+    assert len(made.reviewers) == 2 and len(made.owner.password) >= 12 and len(made.gateway_key) >= 32
 
 
 def test_credentials_do_not_show_in_a_log(tmp_path):
     made = credentials.load_or_create(tmp_path)
     shown = repr(made)
-    assert not any(
-        secret in shown for secret in (made.owner.password, made.owner.api_key, made.gateway_key, "reviewer1")
-    )
+    assert not any(secret in shown for secret in (made.owner.password, made.owner.api_key, made.gateway_key))
 
 
 def test_processes_that_meet_make_one_set_of_credentials(tmp_path):
@@ -90,7 +89,11 @@ def test_an_open_credentials_file_is_closed_to_others(tmp_path):
 
 def test_a_broken_credentials_file_is_named_with_its_cure(tmp_path):
     (tmp_path / "credentials.json").write_text("{}")
-    with pytest.raises(EnvironmentFault, match=r"credentials\.json cannot be read"):
+    with pytest.raises(InputError, match=r"credentials\.json is not a credentials file; delete it"):
+        credentials.load_or_create(tmp_path)
+    (tmp_path / "credentials.json").unlink()
+    (tmp_path / "gateway.key").write_text("")
+    with pytest.raises(EnvironmentFault, match=r"gateway\.key holds no key"):
         credentials.load_or_create(tmp_path)
 
 
@@ -115,7 +118,7 @@ def test_a_service_that_is_elsewhere_is_not_started_here(settings):
 def test_the_supervisors_config_holds_no_secret_and_no_network_door(settings):
     made = credentials.load_or_create(settings.home)
     text = config(services.programs(settings), settings.home)
-    secrets = [made.owner.password, made.owner.api_key, made.gateway_key, *made.reviewers.values()]
+    secrets = [made.owner.password, made.owner.api_key, made.gateway_key, *(one.password for one in made.reviewers)]
     assert not any(secret in text for secret in secrets)
     assert "inet_http_server" not in text and "chmod=0600" in text and "environment=" not in text
     assert len(re.findall(r"(?m)^killasgroup=true$", text)) == len(NAMES)
@@ -151,6 +154,8 @@ def test_no_other_website_may_ask_prefect(settings):
 
 
 def test_settings_travel_to_child_processes_unchanged(settings, monkeypatch):
+    relative = settings.model_copy(update={"training_python": Path("other/python")})
+    assert services.as_environment(relative)["RETORT_TRAINING_PYTHON"] == str(Path.cwd() / "other/python")
     sent = services.as_environment(settings.model_copy(update={"prefect_port": 4555, "threads": 1}))
     for name, value in sent.items():
         monkeypatch.setenv(name, value)
