@@ -30,7 +30,7 @@ class Credentials:
 
 def load_or_create(home: Path, reviewers: tuple[str, ...] = REVIEWERS) -> Credentials:
     """The credentials of this home, made if there are none. Raises InputError or EnvironmentFault for a broken file."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     people, key = home / "credentials.json", home / "gateway.key"
     with (home / ".credentials.lock").open("a") as lock:  # processes that meet here make one set
         fcntl.flock(lock, fcntl.LOCK_EX)

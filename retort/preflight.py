@@ -19,7 +19,7 @@ from pathlib import Path
 from retort import ports
 
 OLDEST, NEWEST = (3, 11), (3, 13)
-GIGABYTES = {"app": 2, "argilla": 1, "training": 9, "test": 1}  # training: with CUDA; a CPU build takes half
+GIGABYTES = {"app": 3, "argilla": 1, "training": 9, "test": 1}  # training: with CUDA; a CPU build takes half
 _SMALL_PACKAGE = "certifi==2026.10.18"
 _EXIT_FAULT = 3
 
@@ -52,7 +52,7 @@ def tool_faults(environ: Mapping[str, str]) -> list[str]:
     names = [environ.get("CC", "cc").split()[0], "gcc", "clang"]
     if not any(shutil.which(name, path=path) for name in names):
         faults.append(
-            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}); some packages must be compiled: "
+            f"No C compiler was found (looked for {', '.join(dict.fromkeys(names))}) for packages that come unbuilt: "
             "apt-get install build-essential, dnf install gcc or xcode-select --install; or name yours with CC=."
         )
     if not shutil.which("make", path=path):

@@ -113,11 +113,12 @@ def main(arguments: Sequence[str]) -> int:
     stop = threading.Event()
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, lambda number, frame: stop.set())
-    logs = Path(os.environ.get("RETORT_HOME") or PROJECT / ".retort").absolute() / "logs"
+    home = Path(os.environ.get("RETORT_HOME") or PROJECT / ".retort").absolute()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)  # documents will be kept here
     with one_at_a_time(PROJECT):
         shutil.rmtree(PROJECT / ".venv" / "tmp", ignore_errors=True)
         missing = [name for name in names if not is_installed(name)]
-        failed = install_all(missing, logs, stop) if missing else None
+        failed = install_all(missing, home / "logs", stop) if missing else None
     if not stop.is_set():
         return 0
     said = f"retort: {failed}" if failed else "Stopped."
