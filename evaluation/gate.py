@@ -156,6 +156,9 @@ def _cost(rule: Rule, teacher: Measured, student: Measured) -> Axis:
         said = (
             "The teacher's calls cost nothing (a local model, or no price is set), so there is no cost ratio to judge."
         )
+    elif ours == 0:
+        state = State.met
+        said = f"The student's machine has no price, so its cost counts as nothing; the teacher costs {money(theirs)}."
     elif ours is None:
         state, said = State.undecided, "The student's cost is unknown: set its machine's price per hour."
     else:

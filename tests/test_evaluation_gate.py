@@ -98,6 +98,12 @@ def test_a_teacher_that_costs_nothing_makes_the_cost_axis_not_applicable():
         assert ruling.decision is Decision.approved
 
 
+def test_a_machine_without_a_price_is_said_to_have_none():
+    ruling = decide(RULE, TEACHER, model("student", cost=0.0), paired(30, 5, 200))
+    assert ruling.decision is Decision.approved
+    assert any("has no price" in reason for reason in ruling.reasons)
+
+
 def test_what_was_not_measured_is_not_taken_for_met():
     for student in (model("student", cost=None), model("student", cost=0.1, p95=None)):
         assert decide(RULE, TEACHER, student, paired(30, 5, 200)).decision is Decision.inconclusive
