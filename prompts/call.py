@@ -153,6 +153,6 @@ def _wait_s(fault: Exception, attempt: int) -> float:
 def _text(endpoint: Endpoint, fault: Exception) -> str:
     """The fault in one line, without the key."""
     line = " ".join((str(fault) or type(fault).__name__).split()).removeprefix("litellm.")
-    if isinstance(fault, TimeoutError):
+    if isinstance(fault, TimeoutError | vendor().exceptions.Timeout):
         line = f"no answer within {endpoint.timeout_s:g} s"
     return (line.replace(endpoint.api_key, "***") if endpoint.api_key else line)[:300]

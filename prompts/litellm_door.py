@@ -44,3 +44,8 @@ def gives_logprobs(model: str) -> bool:
 def takes_schema(model: str) -> bool:
     """Whether the model is known to answer by a JSON Schema."""
     return bool(vendor().supports_response_schema(model=model))
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text by cl100k, which comes with LiteLLM (no download)."""
+    return int(vendor().token_counter(model="gpt-4", text=text))

@@ -1,9 +1,9 @@
 """From the log-probabilities of the answer's first token to scores over the labels, and a confidence.
 
-A label's score is the log of the probability that the answer begins with it: the mass of all first tokens that begin
-this label's answer and no other's ("le" and "lease" both count for lease; "c", which begins customer and corporate,
-counts for neither, unless the server's tokeniser says whose first token it is). A label that is not among the tokens
-given scores as the least of them: at most that much.
+A label's score is the log-probability of its answer's first token, where the server's tokeniser says which that is.
+Elsewhere it is the mass of all tokens that begin this label's answer and no other's ("le" and "lease" both count for
+lease; "c", which begins customer and corporate, counts for neither). The first is better where it can be had: stray
+pieces such as "le" begin many other words. A label that is not among the tokens given scores as the least of them.
 
 Contextual calibration (Zhao et al. 2021, "Calibrate Before Use"): the scores of a document without content show what
 the prompt alone makes the model say, and are subtracted. Confidence is the softmax over the labels of what remains.
@@ -45,8 +45,9 @@ def begun_by(token: str, said: Mapping[str, str], first: Mapping[str, str] | Non
     piece = bare(token)
     if not piece:
         return []
-    exact = [name for name, head in (first or {}).items() if head == piece]
-    return exact or [name for name, answer in said.items() if answer.startswith(piece)]
+    if first is not None:
+        return [name for name, head in first.items() if head == piece]
+    return [name for name, answer in said.items() if answer.startswith(piece)]
 
 
 def bare(token: str) -> str:

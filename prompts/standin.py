@@ -6,6 +6,7 @@ document alone (the first answer word that occurs in it, else one drawn by its h
     python -m prompts.standin --port 8099 --answers lease,debt,privacy --fault 429=0.2 --fault 500=0.05
 
     POST /v1/chat/completions    answers, with `logprobs` when asked for and switched on
+    POST /tokenize               pieces of a text, where a tokeniser is given
     GET  /counts                 {"requests": 12, "answered": {document id: times}, "faults": {"429": 3}, tokens...}
 
 Faults: a HTTP status, or reset, slow, garbage, refusal, content_filter, not_json. Drawn by hash of document and
@@ -36,6 +37,7 @@ class Standin:
     latency_s: float = 0.0
     key: str | None = None
     logprobs: bool = True
+    tokenizer: dict[str, list[str]] | None = None
     retry_after_s: float = 0.05
     requests: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
@@ -43,6 +45,8 @@ class Standin:
     faulted: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     _runner: web.AppRunner | None = None
     url: str = ""
@@ -60,6 +64,7 @@ class Standin:
         """Listen on `port` (0: any that is free)."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/counts", self._counts)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
@@ -86,6 +91,13 @@ class Standin:
     async def _counts(self, _: web.Request) -> web.Response:
         return web.json_response(self.counts)
 
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        """As llama.cpp answers it: `tokenizer` says which pieces a text has; without one there is no such route."""
+        if self.tokenizer is None:
+            raise web.HTTPNotFound
+        pieces = self.tokenizer[(await request.json())["content"]]
+        return web.json_response({"tokens": [{"id": n, "piece": p} for n, p in enumerate(pieces)]})
+
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -100,7 +112,10 @@ class Standin:
             self.faulted[kind] += 1
         if kind in ("slow", "reset") or (kind or "").isdigit():
             return await self._break(request, str(kind))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         await asyncio.sleep(self.latency_s)
+        self.in_flight -= 1
         self.answered[name] += 1
         return web.json_response(self._answer(body, text, kind))
 
