@@ -206,7 +206,8 @@ def test_our_commands_exist_and_know_their_options(service: str, words: list[str
     )
     assert done.returncode == 0, f"{service}: {done.stderr[-500:]}"
     options = {word for word in words if word.startswith("--")}
-    assert options <= set(re.findall(r"--[a-z][a-z-]*", done.stdout))
+    lacking = options - set(re.findall(r"--[a-z][a-z-]*", done.stdout))
+    assert not lacking, f"docker-compose.yml ({service}) gives {words[0]} what it does not know: {sorted(lacking)}"
 
 
 def test_the_images_are_built_from_pinned_bases_as_another_user_than_root():
