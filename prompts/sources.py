@@ -83,7 +83,8 @@ def _named(
             raise InputError(f"{source}: no column {text!r}; it has {', '.join(row.values)}. Give one of these.")
         value = row.values.get(text)
         if not isinstance(value, str):
-            yield Fault(row.place, f"the column {text!r} holds {type(value).__name__}, not text")
+            what = f"holds {type(value).__name__}, not text" if text in row.values else "is missing"
+            yield Fault(row.place, f"the column {text!r} {what}")
             continue
         name = row.values.get(own_id)
         yield Row(row.place, {**row.values, "text": value, "id": None if name is None else str(name)})
