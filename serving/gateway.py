@@ -15,8 +15,10 @@ team that runs LiteLLM already can plug `serving.provider` into its own proxy.
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 import stat
 import sys
 from collections.abc import MutableMapping
@@ -50,6 +52,8 @@ def serve(port: int, store: Store, model_url: str, key: str, environ: MutableMap
     for name in _OTHERS:
         environ.pop(name, None)
     environ.update(_QUIET, LITELLM_MASTER_KEY=key, CONFIG_FILE_PATH=str(_CONFIG))
+    # uvicorn raises SIGTERM again when it has shut down: as an exit, not as a death, so that the journal is written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     journal = Journal(store)
     try:
         asyncio.run(_run(port, key, Answering(store, model_url, environ, journal), store))
@@ -62,7 +66,9 @@ async def _run(port: int, key: str, answering: Answering, store: Store) -> None:
     import uvicorn
 
     app = Door(_proxy(answering), key, lambda: taskbook.names(store))
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
+    )
     await uvicorn.Server(config).serve()
 
 
@@ -120,7 +126,8 @@ def main() -> None:
         if not given.store:
             raise InputError("no store: give --store or set RETORT_STORE_URL.")
         key = _key(given.key_file, os.environ)
-        serve(given.port, Store.open(given.store), given.model_url, key, os.environ)
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(given.port, Store.open(given.store), given.model_url, key, os.environ)
     except RetortError as fault:
         print(f"gateway: {fault}", file=sys.stderr)
         sys.exit(fault.exit_code)
