@@ -111,10 +111,10 @@ def test_a_text_column_is_guessed_or_named_or_asked_for(tmp_path):
     only = write_lines(tmp_path / "only.jsonl", {"id": "a", "utterance": "Hello", "n": 3})
     assert texts(read_documents(only, "mail")) == ["Hello"]
     several = write_lines(tmp_path / "several.jsonl", {"question_nl": "Q", "answer_nl": "A"})
-    with pytest.raises(InputError, match="which column holds the text.*question_nl, answer_nl"):
+    with pytest.raises(InputError, match=r"which column holds the text.*question_nl, answer_nl"):
         read_documents(several, "mail")
     assert texts(read_documents(several, "mail", text_column="answer_nl")) == ["A"]
-    with pytest.raises(InputError, match="no column 'answr'.*question_nl, answer_nl"):
+    with pytest.raises(InputError, match=r"no column 'answr'.*question_nl, answer_nl"):
         read_documents(several, "mail", text_column="answr")
     assert read_documents(only, "mail", id_column="n").documents[0].external_id == "3"
 
