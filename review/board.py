@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from records.errors import InputError
 from records.progress import Progress, silent
 from records.types import Correction, DeskRecord
+from review import plain
 from review.form import Form, Unreadable
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class Board:
 
     def _item(self, record: DeskRecord, text: str) -> dict[str, Any]:
         metadata: dict[str, Any] = {"round": record.round, "reason": record.reason}
-        item: dict[str, Any] = {"external_id": record.document_id, "fields": {"document": text}, "metadata": metadata}
+        fields = {"document": plain.shown(text)}
+        item: dict[str, Any] = {"external_id": record.document_id, "fields": fields, "metadata": metadata}
         if record.blind:
             return item
         if record.score is not None:
@@ -146,9 +148,11 @@ class Board:
     def _suggestions(self, record: DeskRecord) -> list[dict[str, Any]]:
         assert record.suggestion is not None
         ids = {q["name"]: q["id"] for q in self.questions}
-        common = {"score": record.score, "agent": "teacher", "type": "model"}
-        values = self.form.write(record.suggestion)
-        return [{"question_id": ids[name], "value": value, **common} for name, value in values.items()]
+        common = {"agent": "teacher", "type": "model"}
+        return [
+            {"question_id": ids[name], "value": value, "score": _score(record.score, value), **common}
+            for name, value in self.form.write(record.suggestion).items()
+        ]
 
     def _answers(self, since: datetime | None, progress: Progress) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         scope = {"entity": "response", "property": "status"}
@@ -198,6 +202,11 @@ class Board:
             return self.form.read(values) if values else None
         except Unreadable:
             return None
+
+
+def _score(score: float | None, value: Any) -> Any:
+    """Argilla takes one score for one value, and as many as there are values for several."""
+    return [score] * len(value) if isinstance(value, list) and score is not None else score
 
 
 def _moment(text: str) -> datetime:

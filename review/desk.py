@@ -39,6 +39,10 @@ class Desk:
                 argilla.Workspace(name=workspace, client=client).create()
         return cls(url, client, workspace)
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self.client.http_client.close()
+
     def call(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
         """One request to Argilla's API (`path` below /api/v1); the JSON of its answer. Raises ServiceError."""
         with sdk.speaking_to(self.url):

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from review import plain
+
 NOTHING = "-"
 
 
@@ -47,12 +49,13 @@ class Wording:
         """What the desk shows for a value: a string, a list of option values, or None for nothing."""
         if value is None:
             return NOTHING if self.kind is Kind.label and self.blank else None
-        return self.to_words(value) or None
+        words = self.to_words(value) or None
+        return plain.shown(words) if self.kind is Kind.text else words
 
     def read(self, words: Any) -> Any:
         """The value of what a person entered, None for nothing. Raises ValueError that says what is expected."""
         if isinstance(words, str):
-            words = words.strip()
+            words = plain.original(words).strip()
         if words in (None, "", NOTHING, []):
             if not self.blank:
                 raise ValueError("nothing was entered")

@@ -21,6 +21,7 @@ from records.types import Answer
 from review.fields import Kind, Wording, wording
 
 ANSWER = "answer"
+_WHERE_LABELS_ARE_TOLD = "What each label means is told under GUIDELINES, below the document."
 RESERVED = frozenset({"document", "confidence", "round", "reason"})
 
 
@@ -75,12 +76,12 @@ class Form:
         return answer
 
 
-def choice_form(labels: Mapping[str, str]) -> Form:
+def choice_form(labels: Mapping[str, str], title: str = "What is it?") -> Form:
     """A form for one of these labels (name -> description). Raises InputError for fewer than two."""
     if len(labels) < 2:
         raise InputError(f"a choice needs two labels at least, got {sorted(labels)}.")
-    one_of = wording({"enum": list(labels)}, required=True)
-    return Form((Question(ANSWER, "What is it?", None, True, one_of),), None)
+    one_of = wording({"enum": list(labels), "description": _WHERE_LABELS_ARE_TOLD}, required=True)
+    return Form((Question(ANSWER, title, None, True, one_of),), None)
 
 
 def json_form(schema: Mapping[str, Any]) -> Form:
@@ -97,7 +98,8 @@ def json_form(schema: Mapping[str, Any]) -> Form:
 
 def _question(name: str, key: str, schema: dict[str, Any], required: bool) -> Question:
     words = wording(schema, required)
-    return Question(name, str(schema.get("title", key)), key, required and not words.blank, words)
+    must = words.kind is Kind.label or (required and not words.blank)  # a label can be "not stated"
+    return Question(name, str(schema.get("title", key.replace("_", " "))), key, must, words)
 
 
 def _one_required(questions: list[Question]) -> list[Question]:
