@@ -75,7 +75,7 @@ class Teacher(Section):
     """The large prompted model. `model` is a LiteLLM string; `api_base: local` is Retort's own model server.
 
     `mode`: `score` reads the labels' log-probabilities from one call, `generate` reads the text, `auto` scores where
-    the endpoint can. `calibrate` subtracts the scores of a document without content. `list_labels` opens the
+    the endpoint can. `calibrate` subtracts the scores of documents without content. `list_labels` opens the
     teaching turns with the labels and their descriptions. Prices are US dollars per million tokens.
     `budget_usd` is a hard stop over all that the task has ever spent. The key is named, never written here.
     """

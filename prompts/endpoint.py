@@ -14,8 +14,8 @@ from prompts.definition import ChoiceAnswer, Task, Teacher
 from records.errors import InputError
 
 Dialect = Literal["llama.cpp", "vllm", "hosted"]
-_LOCAL_LOGPROBS = 400
-"""llama.cpp gives any number; 400 hold every label of the sample tasks, and cost LiteLLM 8 ms of CPU a call."""
+_LOCAL_LOGPROBS = 1_000
+"""llama.cpp gives any number. An untuned model's labels are often beyond the first 400; 1,000 cost 15 ms a call."""
 _OTHER_LOGPROBS = 20
 
 
@@ -53,7 +53,8 @@ class Endpoint:
     @property
     def parameters(self) -> dict[str, Any]:
         """All that shapes an answer besides prompt, model and document."""
-        shape = {"mode": self.mode, "calibrate": self.calibrate, "max_tokens": self.max_tokens}
+        calibrate = "domain-context" if self.calibrate else None
+        shape = {"mode": self.mode, "calibrate": calibrate, "max_tokens": self.max_tokens}
         return {**shape, "temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect}
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:

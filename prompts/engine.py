@@ -18,7 +18,7 @@ from prompts.call import CallFailed
 from prompts.definition import Task
 from prompts.endpoint import Endpoint, priced
 from prompts.fingerprint import answer_key
-from prompts.footing import footing
+from prompts.footing import footing, is_known
 from prompts.litellm_door import close
 from prompts.render import prompt_fingerprint, render
 from prompts.stopping import stop_signal
@@ -97,11 +97,17 @@ class _Run:
             raise self._fault
 
     async def _make_sure_it_answers(self) -> None:
+        fresh = not is_known(self._endpoint, self._task, self._teaching)
         try:
-            await footing(self._endpoint, self._task, self._teaching)
+            found = await footing(self._endpoint, self._task, self._teaching)
         except CallFailed as failure:
             where = self._endpoint.api_base or "its provider"
             raise ServiceError(f"{self._endpoint.model} at {where} does not answer: {failure}") from failure
+        if fresh:
+            self.summary.prompt_tokens += found.prompt_tokens
+            self.summary.completion_tokens += found.completion_tokens
+            self.summary.cost_usd += self._endpoint.cost(found.prompt_tokens, found.completion_tokens)
+            self._spent += self.summary.cost_usd
 
     async def _ask_all(self, open_: list[tuple[str, Document]]) -> None:
         queue = iter(open_)

@@ -3,9 +3,13 @@
 - Whether it gives log-probabilities at all (else the answer is generated and read).
 - The first token of each label's answer, from the server's own tokeniser (llama.cpp and vLLM have `/tokenize`). Two
   labels that share it cannot be told apart by one token.
-- The scores of a document without content, for calibration.
+- The mean scores of documents without content, for calibration. They are made of the examples' words, shuffled: what
+  the prompt and the words of the trade alone make the model say ("domain-context calibration", Fei et al. 2023,
+  "Mitigating Label Biases for In-context Learning"); without examples, of "N/A" (Zhao et al. 2021). On the sample
+  task's training split the shuffled words made the packaged teacher better than "N/A" did (see its task.yaml).
 """
 
+import hashlib
 from typing import Any, Literal, NamedTuple
 
 import aiohttp
@@ -18,16 +22,21 @@ from prompts.render import prompt_fingerprint, render
 from prompts.scoring import bare, collisions, score_labels
 from records.errors import InputError, ServiceError
 
-CONTENT_FREE = "N/A"
+CALIBRATION_DOCUMENTS = 8
 _CURE = "Give the labels `answer:` codes in task.yaml that begin differently, such as A, B, C."
 
 
 class Footing(NamedTuple):
-    """How to ask. `first`: {label: its first token}; `baseline`: {label: score of the document without content}."""
+    """How to ask. `first`: {label: its first token}; `baseline`: {label: mean score without content}.
+
+    The tokens are those that finding it out took.
+    """
 
     mode: Literal["score", "generate"]
     first: dict[str, str] | None = None
     baseline: dict[str, float] | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 _known: dict[tuple[Endpoint, str], Footing] = {}
@@ -45,6 +54,25 @@ async def footing(endpoint: Endpoint, task: Task, teaching: bool) -> Footing:
     return _known[key]
 
 
+def is_known(endpoint: Endpoint, task: Task, teaching: bool) -> bool:
+    """Whether it was found out before, so that asking for it takes no call."""
+    return (endpoint, prompt_fingerprint(task, teaching)) in _known
+
+
+def content_free(task: Task) -> list[str]:
+    """Documents that say nothing: the examples' words in an order that follows from a hash, as long as an example."""
+    words = [word for example in task.examples for word in example.document.split()]
+    if len(task.examples) < 2:
+        return ["N/A"]
+    length = max(1, len(words) // len(task.examples))
+    return [" ".join(_shuffled(words, n)[:length]) for n in range(CALIBRATION_DOCUMENTS)]
+
+
+def _shuffled(words: list[str], turn: int) -> list[str]:
+    keyed = [(hashlib.blake2b(f"{turn} {n} {w}".encode(), digest_size=8).digest(), w) for n, w in enumerate(words)]
+    return [word for _, word in sorted(keyed)]
+
+
 def score_options(endpoint: Endpoint) -> dict[str, Any]:
     """The arguments of a scoring call: one token, with its candidates."""
     return {"max_tokens": 1, "logprobs": True, "top_logprobs": endpoint.top_logprobs}
@@ -57,18 +85,26 @@ async def _find(endpoint: Endpoint, task: Task, teaching: bool) -> Footing:
         return Footing("generate")
     first = await _first_tokens(endpoint, task)
     clash = _same(first or {})
-    baseline = None
-    if not clash and (first is None or endpoint.calibrate):
-        spoken = await call(endpoint, render(task, CONTENT_FREE, teaching), score_options(endpoint))
-        if not spoken.first:
-            return _without_logprobs(endpoint)
-        scored = score_labels(spoken.first, task.said, first)
-        clash = {} if first else collisions(scored)
-        baseline = scored.scores if endpoint.calibrate else None
-    if clash and endpoint.mode == "score":
+    texts = [] if clash else content_free(task) if endpoint.calibrate else [] if first else ["N/A"]
+    options = score_options(endpoint)
+    spoken = [await call(endpoint, render(task, text, teaching), options) for text in texts]
+    if not all(s.first for s in spoken):
+        return _without_logprobs(endpoint)
+    scored = [score_labels(s.first, task.said, first) for s in spoken]
+    if first is None:
+        clash = {token: names for s in scored for token, names in collisions(s).items()}
+    if clash:
+        return _without_difference(endpoint, task, clash)
+    baseline = {name: sum(s.scores[name] for s in scored) / len(scored) for name in task.labels} if scored else None
+    took = (sum(s.prompt_tokens for s in spoken), sum(s.completion_tokens for s in spoken))
+    return Footing("score", first, baseline if endpoint.calibrate else None, *took)
+
+
+def _without_difference(endpoint: Endpoint, task: Task, clash: dict[str, list[str]]) -> Footing:
+    if endpoint.mode == "score":
         shared = "; ".join(f"{token!r} begins {', '.join(names)}" for token, names in clash.items())
         raise InputError(f"{task.name}: labels cannot be scored apart by {endpoint.model}: {shared}. {_CURE}")
-    return Footing("generate") if clash else Footing("score", first, baseline)
+    return Footing("generate")
 
 
 def _without_logprobs(endpoint: Endpoint) -> Footing:

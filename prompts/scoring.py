@@ -5,8 +5,9 @@ Elsewhere it is the mass of all tokens that begin this label's answer and no oth
 lease; "c", which begins customer and corporate, counts for neither). The first is better where it can be had: stray
 pieces such as "le" begin many other words. A label that is not among the tokens given scores as the least of them.
 
-Contextual calibration (Zhao et al. 2021, "Calibrate Before Use"): the scores of a document without content show what
-the prompt alone makes the model say, and are subtracted. Confidence is the softmax over the labels of what remains.
+Calibration (Zhao et al. 2021, "Calibrate Before Use"): the scores of documents without content show what the prompt
+alone makes the model say, and are subtracted (`prompts.footing` finds them). Confidence is the softmax over the labels
+of what remains.
 """
 
 import math

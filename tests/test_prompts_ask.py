@@ -1,6 +1,10 @@
 """Asking one model: scored or generated, one honest outcome each, retries that listen, keys that stay secret."""
 
+import socket
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from task_folders import FIELDS, make_task
@@ -9,9 +13,11 @@ from prompts.ask import ask
 from prompts.endpoint import base_endpoint, priced, student_endpoint, teacher_endpoint
 from prompts.litellm_door import close
 from prompts.standin import Standin
+from prompts.task import load_task
 from records.errors import InputError, ServiceError
 from records.types import Outcome
 
+ROOT = Path(__file__).parents[1]
 ANSWERS = ["lease", "debt", "data"]
 
 
@@ -41,12 +47,14 @@ async def test_a_label_is_scored_with_one_token_and_a_confidence(task):
     assert reply.latency_s > 0 and reply.prompt_tokens > 0 and reply.cost_usd == 0
 
 
-async def test_calibration_asks_a_document_without_content_once(task):
+async def test_calibration_asks_documents_without_content_once(task):
     async with Standin(ANSWERS) as standin:
         own = endpoint_of(task, standin, calibrate=True)
         replies = [await ask(own, task, text, True) for text in ("lease it", "a debt", "lease two")]
         asked = [body["messages"][-1]["content"] for body in standin.bodies]
-    assert asked.count("N/A") == 1
+    words = sorted(" ".join(e.document for e in task.examples).split())
+    assert len(asked) == 8 + 3
+    assert all(set(text.split()) <= set(words) for text in asked[:8])
     assert replies[0].scores["lease"] == -0.1  # the raw score is kept
 
 
@@ -160,3 +168,24 @@ def test_prices_come_from_the_task_then_the_table_else_are_asked_for(tmp_path):
     assert prices(model="acme/unheard-of", input_price=0.0, output_price=0.0) == (0.0, 0.0)
     with pytest.raises(InputError, match=r"teacher\.input_price"):
         prices(model="acme/unheard-of")
+
+
+@pytest.mark.real
+async def test_the_packaged_model_scores_the_sample_tasks_labels(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "serving.model_server", "--port", str(port), "--models", str(tmp_path)]
+    task = load_task(ROOT / "prompts" / "legal_intake")
+    own = replace(teacher_endpoint(task, f"http://127.0.0.1:{port}", {}), calibrate=False)
+    with subprocess.Popen([*command, "--slots", "1"], cwd=ROOT) as server:
+        try:
+            text = "Our landlord wants to raise the rent of the warehouse by a tenth."
+            replies = [await ask(own, task, text, teaching=True) for _ in range(2)]
+            held = await ask(replace(own, mode="generate"), task, text, teaching=True)
+        finally:
+            server.terminate()
+    assert replies[0].value == replies[1].value in task.labels
+    assert len(set(replies[0].scores.values())) == 12  # every label was found among the candidates
+    assert 1 / 12 < replies[0].confidence <= 1
+    assert (held.outcome, held.confidence) == (Outcome.answered, None)  # the grammar holds it to the labels
