@@ -28,6 +28,8 @@ from serving.journal import Journal
 from serving.taskshelf import TaskShelf
 
 _log = logging.getLogger("retort.gateway")
+_TEACHER_RETRIES = 2
+"""At most: an application waits for this answer, unlike a labelling run, which can afford the task's own patience."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Answering:
     async def _ask_teacher(self, task: Task, text: str, fallback: bool) -> _Asked:
         try:
             endpoint = _with_price(teacher_endpoint(task, self._model_url, self._environ))
+            endpoint = replace(endpoint, retries=min(endpoint.retries, _TEACHER_RETRIES))
         except InputError as fault:  # its key is not set
             return _Asked(Reply(Outcome.failed, error=str(fault)), task.teacher.model, "", fallback)
         reply = await _try(endpoint, task, text, teaching=True)

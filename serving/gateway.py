@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import stat
 import sys
 from collections.abc import MutableMapping
@@ -47,8 +48,8 @@ _OTHERS = ("DATABASE_URL", "WORKER_CONFIG", "REDIS_HOST", "REDIS_URL", "LITELLM_
 """What would make the proxy look for a database, a cache or a configuration that is not the gateway's."""
 
 
-def serve(port: int, store: Store, model_url: str, key: str, environ: MutableMapping[str, str]) -> None:
-    """Run the gateway on 127.0.0.1 until SIGINT or SIGTERM. `environ` is the process's own: LiteLLM reads it."""
+def serve(listener: socket.socket, store: Store, model_url: str, key: str, environ: MutableMapping[str, str]) -> None:
+    """Run the gateway on a bound socket until SIGINT or SIGTERM. `environ` is the process's own: LiteLLM reads it."""
     for name in _OTHERS:
         environ.pop(name, None)
     environ.update(_QUIET, LITELLM_MASTER_KEY=key, CONFIG_FILE_PATH=str(_CONFIG))
@@ -56,20 +57,30 @@ def serve(port: int, store: Store, model_url: str, key: str, environ: MutableMap
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     journal = Journal(store)
     try:
-        asyncio.run(_run(port, key, Answering(store, model_url, environ, journal), store))
+        asyncio.run(_run(listener, key, Answering(store, model_url, environ, journal), store))
     finally:
         journal.close()
         store.close()
 
 
-async def _run(port: int, key: str, answering: Answering, store: Store) -> None:
+def _listener(host: str, port: int) -> socket.socket:
+    """The port, taken before the long start, so that one in use is said at once."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as fault:
+        listener.close()
+        raise EnvironmentFault(f"port {port} cannot be used ({fault.strerror}): set RETORT_GATEWAY_PORT.") from fault
+    return listener
+
+
+async def _run(listener: socket.socket, key: str, answering: Answering, store: Store) -> None:
     import uvicorn
 
     app = Door(_proxy(answering), key, lambda: taskbook.names(store))
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30
-    )
-    await uvicorn.Server(config).serve()
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
+    await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def _proxy(answering: Answering) -> Any:
@@ -92,6 +103,8 @@ def _proxy(answering: Answering) -> Any:
 def _key(file: Path | None, environ: MutableMapping[str, str]) -> str:
     """The key applications sign in with, from a private file or the environment."""
     if file is not None:
+        if not file.is_file():
+            raise InputError(f"--key-file {file}: there is no such file.")
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise EnvironmentFault(f"{file} can be read by others: chmod 600 {file}")
         key = file.read_text("utf-8").strip()
@@ -111,7 +124,8 @@ def _log_to_stderr() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving.gateway", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 inside a container only")
     parser.add_argument("--store", default=os.environ.get("RETORT_STORE_URL"), help="its URL; or RETORT_STORE_URL")
     parser.add_argument("--model-url", required=True, help="the local model server, e.g. http://127.0.0.1:8081/v1")
     parser.add_argument("--key-file", type=Path, help=f"private file that holds the key; else {KEY_VARIABLE}")
@@ -127,7 +141,7 @@ def main() -> None:
             raise InputError("no store: give --store or set RETORT_STORE_URL.")
         key = _key(given.key_file, os.environ)
         with contextlib.suppress(KeyboardInterrupt):
-            serve(given.port, Store.open(given.store), given.model_url, key, os.environ)
+            serve(_listener(given.host, given.port), Store.open(given.store), given.model_url, key, os.environ)
     except RetortError as fault:
         print(f"gateway: {fault}", file=sys.stderr)
         sys.exit(fault.exit_code)

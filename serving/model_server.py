@@ -8,13 +8,14 @@
 
 `model` in the body names the model; it is loaded when it is first asked for (about 1.5 s for 135M parameters). Bodies
 and answers pass unchanged, so `logprobs`, `top_logprobs`, `grammar` and `response_format` are llama.cpp's.
-Streaming is refused: an answer here is a few tokens. There is no key: it binds to 127.0.0.1 only.
+Streaming is refused: an answer here is a few tokens. There is no key: it listens on the loopback.
 
 Why not llama.cpp's own router mode: it starts a process a model, and needs an executable that no wheel brings.
 """
 
 import argparse
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from records.errors import InputError, ServiceError
+from records.errors import EnvironmentFault, InputError, ServiceError
 from serving.llama import Engine, EngineSettings, load
 from serving.shelf import Shelf
 
@@ -126,7 +127,8 @@ def _error(status: int, message: str, kind: str, code: str | None, param: str | 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving.model_server", description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 inside a container only: there is no key")
     parser.add_argument("--models", type=Path, required=True, help="folder of <name>.gguf files; may be empty")
     parser.add_argument("--keep", type=int, default=3, help="models kept in memory (3)")
     parser.add_argument("--threads", type=int, default=0, help="threads a model; default: all cores but one")
@@ -142,8 +144,12 @@ def main() -> None:
     # llama.cpp's threads wait by spinning: one thread more than free cores makes an answer several times slower.
     threads = given.threads or max(1, (os.cpu_count() or 2) - 1)
     app = build(given.models, given.keep, EngineSettings(threads, given.slots, given.context))
-    print(f"models of {given.models} on http://127.0.0.1:{given.port}/v1, {threads} threads each", flush=True)
-    web.run_app(app, host="127.0.0.1", port=given.port, access_log=None, print=None)
+    print(f"models of {given.models} on http://{given.host}:{given.port}/v1, {threads} threads each", flush=True)
+    try:
+        web.run_app(app, host=given.host, port=given.port, access_log=None, print=None)
+    except OSError as fault:
+        print(f"model server: port {given.port} cannot be used ({fault}): set RETORT_MODEL_PORT.", file=sys.stderr)
+        sys.exit(EnvironmentFault.exit_code)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import pytest
 import requests
-from fixtures_serving import KEY, end, release, student
+from fixtures_serving import KEY, end, process, release, student
 
 from records import registry
+from records.errors import EnvironmentFault
 from serving.release import roll_back
 
 pytestmark = pytest.mark.real
@@ -97,6 +98,35 @@ def test_nobody_there_is_said_in_one_sentence(gateway):
     answer = gateway.ask("alone", "a debt")
     assert answer.status_code == 503
     assert "nobody could answer" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("module", ["gateway", "model_server"])
+def test_a_port_in_use_is_one_sentence_at_once(gateway, tmp_path, module):
+    port = gateway.url.rpartition(":")[2]
+    own = {"gateway": ["--store", f"sqlite:///{tmp_path}/r.db", "--model-url", "http://127.0.0.1:9"]}
+    argv = [f"serving.{module}", "--port", port, *own.get(module, ["--models", str(tmp_path)])]
+    with process(argv, tmp_path / "log", RETORT_GATEWAY_KEY=KEY) as run:
+        assert run.wait(60) == EnvironmentFault.exit_code
+    said = (tmp_path / "log").read_text()
+    assert f"port {port} cannot be used" in said and "Traceback" not in said
+
+
+def test_a_key_that_is_short_or_readable_by_others_is_refused(tmp_path):
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o644)
+    argv = [
+        "serving.gateway",
+        "--port",
+        "1",
+        "--store",
+        f"sqlite:///{tmp_path}/r.db",
+        "--model-url",
+        "http://127.0.0.1:9",
+    ]
+    for more, key, code, word in (([], "short", 2, "16"), (["--key-file", str(tmp_path / "key")], KEY, 3, "chmod 600")):
+        with process([*argv, *more], tmp_path / "log", RETORT_GATEWAY_KEY=key) as run:
+            assert run.wait(60) == code
+        assert word in (tmp_path / "log").read_text()
 
 
 def test_stopping_writes_what_was_answered_and_no_document_is_in_the_log(gateway):
