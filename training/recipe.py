@@ -1,0 +1,109 @@
+"""A recipe: one Axolotl YAML file that says how to train, for one kind of machine. What to train on is filled in.
+
+The file is plain Axolotl and reads as a document (what, first do, launch line, not for; each knob with its effect).
+Paths, data and what keeps a run resumable are Retort's to fill in: a recipe that sets them is refused, so that two
+recipes differ in what was meant and in nothing else. Every other key is checked against Axolotl's own schema.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from records.errors import InputError
+from records.types import Record
+from training.environment import run_in_training
+
+FOLDER = Path(__file__).parent / "recipes"
+FILLED_IN = ("base_model", "datasets", "test_datasets", "dataset_prepared_path", "output_dir", "plugins",
+             "auto_resume_from_checkpoints", "resume_from_checkpoint", "hub_model_id", "push_dataset_to_hub",
+             "special_tokens", "chat_template")
+_ASKS_FOR_EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
+
+
+class Recipe(Record):
+    """Settings for Axolotl, as written in a file. `hash` is that of the settings, not of the comments."""
+
+    name: str
+    path: Path
+    settings: dict[str, Any]
+    hash: str
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key given twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load(recipe: str, folder: Path | None = None) -> Recipe:
+    """The recipe of that name (`cpu-135m`) or path (`./mine.yaml`, relative paths from `folder`, a task's folder)."""
+    shipped = FOLDER / f"{recipe}.yaml"
+    path = shipped if shipped.is_file() else (folder or Path()) / recipe
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+        raise InputError(f"There is no recipe {recipe!r}: name one of {known}, or give the path of a YAML file.")
+    try:
+        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict) or not settings:
+        raise InputError(f"{path} must hold Axolotl settings (key: value lines), it holds {type(settings).__name__}.")
+    owned = [key for key in FILLED_IN if key in settings]
+    if owned:
+        raise InputError(f"{path} sets {', '.join(owned)}: Retort fills that in. Remove it from the recipe.")
+    canonical = json.dumps(settings, sort_keys=True, default=str)
+    return Recipe(name=path.stem, path=path, settings=settings, hash=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, Any]:
+    """The whole Axolotl configuration: the recipe with base model, data and folders.
+
+    Only the assistant's turn is trained, its end-of-turn token included, so that a student knows when to stop.
+    """
+    filled = recipe.settings | {
+        "base_model": base,
+        "datasets": [_source(dataset / "train.jsonl")],
+        "dataset_prepared_path": str(run / "prepared"),
+        "output_dir": str(run / "output"),
+        "auto_resume_from_checkpoints": True,
+        "chat_template": "tokenizer_default",
+        "plugins": ["training.plugin.RetortPlugin"],
+    }
+    validation = dataset / "validation.jsonl"
+    if any(key in recipe.settings for key in _ASKS_FOR_EVALUATION) and validation.stat().st_size:
+        filled["test_datasets"] = [_source(validation)]
+    return filled
+
+
+def check(recipe: Recipe, training_python: Path) -> str:
+    """Axolotl's version, if its schema accepts the recipe; InputError with all faults in one sentence if not.
+
+    Takes about ten seconds: Axolotl is imported in its own environment. Nothing is downloaded.
+    """
+    source = {"path": "train.jsonl", "type": "chat_template", "ds_type": "json"}
+    probe = {"base_model": "base", "datasets": [source], "output_dir": "output"} | recipe.settings
+    given = json.dumps(probe, default=str)
+    answer = json.loads(run_in_training(training_python, "-m", "training.check_recipe", given=given))
+    if answer["faults"]:
+        faults = "; ".join(answer["faults"])
+        raise InputError(f"Recipe {recipe.path} is refused by Axolotl {answer['axolotl']}: {faults}.")
+    return str(answer["axolotl"])
+
+
+def _source(path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "ds_type": "json",
+        "type": "chat_template",
+        "field_messages": "messages",
+        "roles_to_train": ["assistant"],
+        "train_on_eos": "turn",
+    }

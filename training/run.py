@@ -1,0 +1,195 @@
+"""The training itself: `axolotl train` as a process of its own, watched, and resumable at any moment.
+
+A job is a dataset, a recipe and a base model; its folder's name follows from the three, so that the same job finds its
+checkpoints again after a kill -9, and a finished one is recognised and not trained twice.
+
+    runs/legal_intake/3f9c01d2a4b7-8e21c07b9a10/
+        config.yaml      the filled-in recipe      log.txt        all that Axolotl said
+        progress.jsonl   one line a step           prepared/      tokenised rows
+        output/          adapter, checkpoint-N     finished.json  written last: the TrainResult
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from records.errors import ServiceError
+from records.progress import Progress, silent
+from records.types import Record
+from training import recipe as recipes
+from training.dataset import read_manifest
+from training.environment import child_environment
+
+_POLL_S = 0.5
+_GRACE_S = 5.0
+
+
+class TrainResult(Record):
+    """A finished training. `loss`: mean of the last ten logged steps; `seconds`: wall time of the last call."""
+
+    run: Path
+    dataset_hash: str
+    recipe: str
+    recipe_hash: str
+    base_model: str
+    axolotl: str
+    steps: int
+    epochs: float
+    loss: float
+    seconds: float
+    resumed_from: int = 0
+
+    @property
+    def output(self) -> Path:
+        """The folder with the adapter (or, of a full fine-tuning, the model)."""
+        return self.run / "output"
+
+
+def run_folder(runs_dir: Path, dataset_hash: str, recipe: recipes.Recipe, base: str) -> Path:
+    """Where this job lives, for ever: the same job, the same folder."""
+    settings = hashlib.sha256(f"{recipe.hash}\n{base}".encode()).hexdigest()
+    return runs_dir.absolute() / f"{dataset_hash[:12]}-{settings[:12]}"
+
+
+def train(dataset: Path, recipe: recipes.Recipe, base: str, runs_dir: Path, training_python: Path,
+          threads: int = 2, progress: Progress = silent) -> TrainResult:
+    """Train `base` on the frozen `dataset`; the result of the earlier run where the same job was finished before.
+
+    Raises InputError for a changed dataset or a recipe that Axolotl refuses, ServiceError where Axolotl fails or the
+    same job is being trained by another process. An interrupt (ctrl-C) ends the whole process group, then passes on.
+    """
+    manifest = read_manifest(dataset)
+    run = run_folder(runs_dir, manifest["hash"], recipe, base)
+    run.mkdir(parents=True, exist_ok=True)
+    with _alone(run):
+        if (run / "finished.json").is_file():
+            return TrainResult.model_validate_json((run / "finished.json").read_text(encoding="utf-8"))
+        progress("training", 0, 0, "checking the recipe")
+        version = recipes.check(recipe, training_python)
+        resumed = prune_checkpoints(run / "output")
+        config = recipes.fill_in(recipe, base, dataset.absolute(), run)
+        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        started = time.monotonic()
+        _axolotl(run, training_python, threads, offline=Path(base).is_dir(), progress=progress)
+        steps = read_progress(run)
+        result = TrainResult(
+            run=run, dataset_hash=manifest["hash"], recipe=recipe.name, recipe_hash=recipe.hash, base_model=base,
+            axolotl=version, steps=steps[-1]["step"], epochs=steps[-1]["epoch"], resumed_from=resumed,
+            loss=round(sum(line["loss"] for line in steps[-10:]) / len(steps[-10:]), 4),
+            seconds=round(time.monotonic() - started, 1))
+        _finish(run, result)
+    return result
+
+
+def prune_checkpoints(output: Path) -> int:
+    """Remove checkpoints that a kill left half written; the step of the newest whole one (0 without any).
+
+    `trainer_state.json` is the last file the trainer writes into a checkpoint.
+    """
+    newest = 0
+    for folder in output.glob("checkpoint-*"):
+        try:
+            step = int(json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))["global_step"])
+            newest = max(newest, step)
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(folder)
+    return newest
+
+
+def read_progress(run: Path) -> list[dict[str, Any]]:
+    """The logged steps of a run in order, each once: a step repeated after a resume counts with its last line."""
+    path = run / "progress.jsonl"
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    steps = {}
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            steps[entry["step"]] = entry
+    return [steps[key] for key in sorted(steps)]
+
+
+@contextlib.contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Hold the run's lock; the system lets go of it when this process dies."""
+    with (run / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServiceError(f"This job is being trained by another process ({run}): wait for it.") from error
+        yield
+
+
+def _axolotl(run: Path, training_python: Path, threads: int, offline: bool, progress: Progress) -> None:
+    axolotl = [str(training_python), "-m", "axolotl.cli.main", "train"]
+    command = [*axolotl, str(run / "config.yaml"), "--launcher", "python"]
+    environment = child_environment(threads, offline) | {"RETORT_WATCH_PARENT": "1"}
+    with (run / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, cwd=run, env=environment, stdin=subprocess.PIPE, stdout=log,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            _watch(process, run, progress)
+        finally:
+            _end_group(process)
+    if process.returncode or not any((run / "output").glob("*.safetensors")) or not read_progress(run):
+        raise ServiceError(f"Axolotl ended with exit code {process.returncode}: {last_error(run / 'log.txt')} "
+                           f"The whole log: {run / 'log.txt'}. The same command again resumes at the last checkpoint.")
+
+
+def _watch(process: "subprocess.Popen[bytes]", run: Path, progress: Progress) -> None:
+    progress("training", 0, 0, "starting Axolotl")
+    path = run / "progress.jsonl"
+    path.touch()
+    with path.open(encoding="utf-8") as lines:
+        lines.seek(0, os.SEEK_END)
+        while process.poll() is None:
+            _tell(lines, progress)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL_S)
+        _tell(lines, progress)
+
+
+def _tell(lines: IO[str], progress: Progress) -> None:
+    while True:
+        place = lines.tell()
+        line = lines.readline()
+        if not line.endswith("\n"):
+            lines.seek(place)
+            return
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            note = f"loss {entry['loss']:.2f} epoch {entry['epoch']:.2f}"
+            progress("training", entry["step"], entry["total"], note)
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End whatever is left of the process group: politely, then for certain."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+            return
+
+
+def last_error(log: Path) -> str:
+    """The last line of a log that reads like an exception's message, for the sentence that reports a failure."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines[-200:] if line.split(":")[0].endswith(("Error", "Exception", "Interrupt"))]
+    return f"{(errors or lines or ['it said nothing'])[-1]:.400}"
+
+
+def _finish(run: Path, result: TrainResult) -> None:
+    partial = run / ".finished.json"
+    partial.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, run / "finished.json")
