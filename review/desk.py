@@ -32,6 +32,7 @@ class Desk:
     @classmethod
     def connect(cls, url: str, api_key: str, workspace: str, timeout_s: int = 60) -> Self:
         """Sign in with an API key; make the workspace when it is missing. Raises ServiceError."""
+        sdk.check_key(url, api_key, timeout_s)
         argilla = sdk.load()
         with sdk.speaking_to(url):
             client = argilla.Argilla(api_url=url, api_key=api_key, timeout=timeout_s, retries=_RETRIES)

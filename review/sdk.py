@@ -27,6 +27,12 @@ def load() -> Any:
     return argilla
 
 
+def check_key(url: str, api_key: str, timeout_s: int) -> None:
+    """Raises ServiceError when the desk is down or does not know the key. Asked first: a failing SDK leaks sockets."""
+    with speaking_to(url), httpx.Client(timeout=timeout_s, trust_env=False) as client:
+        client.get(f"{url.rstrip('/')}/api/v1/me", headers={"X-Argilla-Api-Key": api_key}).raise_for_status()
+
+
 @contextmanager
 def speaking_to(url: str) -> Iterator[None]:
     """Whatever goes wrong between us and the desk at this address becomes a ServiceError that says what and why."""
