@@ -2,9 +2,9 @@
 
 There is no index. Argilla commits to its database before it calls the engine, so every write method does nothing
 and every read is a statement on a read-only connection: nothing to persist, to rebuild, or to fall out of step after
-a crash. With 51,000 records of 120 words a reviewer's queue takes 0.2 s, a text query 1 to 3 s. It reads the tables of
-one release of Argilla, which `launch` pins. Importing this module registers the engine; `launch` does so before the
-server starts.
+a crash. With 50,000 records of 120 words a reviewer's queue takes 0.3 s, a text query 0.6 s, a filter with a sort
+0.4 s (two busy cores). It reads the tables of one release of Argilla, which `launch` pins. Importing this module
+registers the engine; `launch` does so before the server starts.
 """
 
 import json

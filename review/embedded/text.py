@@ -2,7 +2,7 @@
 
 The language is the part of Elasticsearch's `simple_query_string` that people use: words are joined by AND, `a | b` is
 OR, `-word` excludes, `"a phrase"`, `pre*`. Words are whole words, as in Elasticsearch's standard analyzer, except in
-scripts that do not separate words. A scan, not an index: a second or two for 50,000 records (see `engine`).
+scripts that do not separate words. A scan, not an index: under a second for 50,000 records (see `engine`).
 """
 
 import json
