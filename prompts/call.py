@@ -11,8 +11,11 @@ apart what a caller must know apart:
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+import aiohttp
 
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import vendor
@@ -21,6 +24,7 @@ from prompts.scoring import Tokens
 from records.errors import ServiceError
 from records.types import Outcome
 
+T = TypeVar("T")
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -55,16 +59,21 @@ async def call(endpoint: Endpoint, messages: Messages, options: dict[str, Any]) 
 
     Raises CallFailed, or ServiceError when asking again or asking another document would be in vain.
     """
-    for attempt in range(endpoint.retries + 1):
+    return await persist(endpoint, lambda: _attempt(endpoint, messages, options))
+
+
+async def persist(endpoint: Endpoint, attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` gives, tried again while its failure can pass. Raises as `call` does."""
+    for turn in range(endpoint.retries + 1):
         try:
-            return await _attempt(endpoint, messages, options)
+            return await attempt()
         except Exception as fault:
             failure = _judge(endpoint, fault)
             if failure is not None:
                 raise failure from fault
-            if attempt == endpoint.retries:
+            if turn == endpoint.retries:
                 raise _used_up(endpoint, fault) from fault
-            await asyncio.sleep(_wait_s(fault, attempt))
+            await asyncio.sleep(_wait_s(fault, turn))
     raise AssertionError("the loop returns or raises")
 
 
@@ -120,7 +129,8 @@ def _judge(endpoint: Endpoint, fault: Exception) -> Exception | None:
         return ServiceError(f"{endpoint.model} at {endpoint.api_base or 'its provider'}: {text}. {cure}")
     if status == 429 and "insufficient_quota" in text:
         return ServiceError(f"{endpoint.model}: {text}. The account has no credit left: top it up.")
-    if isinstance(fault, TimeoutError) or status in _RETRIED or isinstance(fault, kinds.APIConnectionError):
+    passing = (TimeoutError, ConnectionError, aiohttp.ClientError, kinds.APIConnectionError)
+    if isinstance(fault, passing) or status in _RETRIED:
         return None
     return CallFailed(Outcome.failed, text)
 
@@ -140,14 +150,14 @@ def _is_unreachable(fault: BaseException) -> bool:
     return "onnection error" in str(fault) or "Cannot connect" in str(fault)
 
 
-def _wait_s(fault: Exception, attempt: int) -> float:
+def _wait_s(fault: Exception, turn: int) -> float:
     """As long as the server says, else twice as long each time, with jitter so that callers spread."""
     headers = getattr(getattr(fault, "response", None), "headers", None)
     headers = headers or getattr(fault, "litellm_response_headers", None) or {}
     try:
         return min(float(headers.get("retry-after", "")), _LONGEST_WAIT_S)
     except ValueError:
-        return min(_FIRST_WAIT_S * 2.0**attempt, _LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
+        return min(_FIRST_WAIT_S * 2.0**turn, _LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
 
 
 def _text(endpoint: Endpoint, fault: Exception) -> str:

@@ -10,11 +10,12 @@
 """
 
 import hashlib
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
-from prompts.call import call
+from prompts.call import call, persist
 from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import gives_logprobs
@@ -23,6 +24,7 @@ from prompts.scoring import bare, collisions, score_labels
 from records.errors import InputError, ServiceError
 
 CALIBRATION_DOCUMENTS = 8
+_BUSY = {429, 500, 502, 503, 504}
 _CURE = "Give the labels `answer:` codes in task.yaml that begin differently, such as A, B, C."
 
 
@@ -129,19 +131,26 @@ async def _first_tokens(endpoint: Endpoint, task: Task) -> dict[str, str] | None
     if endpoint.dialect == "hosted" or endpoint.api_base is None:
         return None
     url = endpoint.api_base.removesuffix("/v1") + "/tokenize"
-    timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s)
     found: dict[str, str] = {}
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            for name, said in task.said.items():
-                async with session.post(url, json=_question(endpoint, said)) as answer:
-                    token = _token(await answer.json(content_type=None)) if answer.status == 200 else None
-                if token is None:
-                    return None
-                found[name] = token
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return None
+    for name, said in task.said.items():
+        token = await persist(endpoint, partial(_ask_token, endpoint, url, said))
+        if token is None:
+            return None
+        found[name] = token
     return found
+
+
+async def _ask_token(endpoint: Endpoint, url: str, said: str) -> str | None:
+    """The first token of a text; None where the server has no tokeniser to ask, or none that shows its pieces."""
+    timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s)
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    async with (
+        aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+        session.post(url, json=_question(endpoint, said)) as answer,
+    ):
+        if answer.status in _BUSY:
+            answer.raise_for_status()
+        return _token(await answer.json(content_type=None)) if answer.status == 200 else None
 
 
 def _question(endpoint: Endpoint, said: str) -> dict[str, Any]:
