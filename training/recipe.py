@@ -17,10 +17,10 @@ from records.types import Record
 from training.environment import run_in_training
 
 FOLDER = Path(__file__).parent / "recipes"
-FILLED_IN = ("base_model", "datasets", "test_datasets", "dataset_prepared_path", "output_dir", "plugins",
-             "auto_resume_from_checkpoints", "resume_from_checkpoint", "hub_model_id", "push_dataset_to_hub",
+FILLED_IN = ("base_model", "datasets", "test_datasets", "val_set_size", "dataset_prepared_path", "output_dir",
+             "plugins", "auto_resume_from_checkpoints", "resume_from_checkpoint", "hub_model_id", "push_dataset_to_hub",
              "special_tokens", "chat_template")
-_ASKS_FOR_EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
+_EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
 
 
 class Recipe(Record):
@@ -66,9 +66,15 @@ def load(recipe: str, folder: Path | None = None) -> Recipe:
 def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, Any]:
     """The whole Axolotl configuration: the recipe with base model, data and folders.
 
-    Only the assistant's turn is trained, its end-of-turn token included, so that a student knows when to stop.
+    Only the assistant's turn is trained, its end-of-turn token included, so that a student knows when to stop. What
+    a recipe says of evaluation is left out where the dataset has no validation rows: Axolotl would refuse it.
     """
-    filled = recipe.settings | {
+    validation = dataset / "validation.jsonl"
+    evaluates = not validation.is_file() or validation.stat().st_size > 0
+    settings = {key: value for key, value in recipe.settings.items() if evaluates or key not in _EVALUATION}
+    if any(key in settings for key in _EVALUATION):
+        settings["test_datasets"] = [_source(validation)]
+    return settings | {
         "base_model": base,
         "datasets": [_source(dataset / "train.jsonl")],
         "dataset_prepared_path": str(run / "prepared"),
@@ -77,10 +83,6 @@ def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, An
         "chat_template": "tokenizer_default",
         "plugins": ["training.plugin.RetortPlugin"],
     }
-    validation = dataset / "validation.jsonl"
-    if any(key in recipe.settings for key in _ASKS_FOR_EVALUATION) and validation.stat().st_size:
-        filled["test_datasets"] = [_source(validation)]
-    return filled
 
 
 def check(recipe: Recipe, training_python: Path) -> str:
@@ -88,9 +90,7 @@ def check(recipe: Recipe, training_python: Path) -> str:
 
     Takes about ten seconds: Axolotl is imported in its own environment. Nothing is downloaded.
     """
-    source = {"path": "train.jsonl", "type": "chat_template", "ds_type": "json"}
-    probe = {"base_model": "base", "datasets": [source], "output_dir": "output"} | recipe.settings
-    given = json.dumps(probe, default=str)
+    given = json.dumps(fill_in(recipe, "base", Path("dataset"), Path("run")), default=str)
     answer = json.loads(run_in_training(training_python, "-m", "training.check_recipe", given=given))
     if answer["faults"]:
         faults = "; ".join(answer["faults"])

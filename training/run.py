@@ -174,6 +174,8 @@ def _tell(lines: IO[str], progress: Progress) -> None:
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """End whatever is left of the process group: politely, then for certain."""
+    if process.stdin:
+        process.stdin.close()
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
