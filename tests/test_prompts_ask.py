@@ -11,6 +11,7 @@ from task_folders import FIELDS, make_task
 
 from prompts.ask import ask
 from prompts.endpoint import base_endpoint, priced, student_endpoint, teacher_endpoint
+from prompts.footing import footing
 from prompts.litellm_door import close
 from prompts.standin import Standin
 from prompts.task import load_task
@@ -182,10 +183,11 @@ async def test_the_packaged_model_scores_the_sample_tasks_labels(tmp_path):
         try:
             text = "Our landlord wants to raise the rent of the warehouse by a tenth."
             replies = [await ask(own, task, text, teaching=True) for _ in range(2)]
+            found = await footing(own, task, teaching=True)
             held = await ask(replace(own, mode="generate"), task, text, teaching=True)
         finally:
             server.terminate()
     assert replies[0].value == replies[1].value in task.labels
-    assert len(set(replies[0].scores.values())) == 12  # every label was found among the candidates
+    assert set(found.first) == set(task.labels) and found.first["licence"] == "software"
     assert 1 / 12 < replies[0].confidence <= 1
     assert (held.outcome, held.confidence) == (Outcome.answered, None)  # the grammar holds it to the labels
