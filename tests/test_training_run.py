@@ -15,6 +15,7 @@ from records.errors import InputError, ServiceError
 from tests.fixtures_training import ROOT, TEXTS, SmallTraining, _alive, small_rows
 from tests.training_standin import make_standin
 from training import base, dataset, export, recipe, run
+from training.environment import run_in_training
 
 
 @pytest.fixture
@@ -131,11 +132,18 @@ def test_the_base_models_tokenizer_is_llama_cpps(base_model: str, real_training_
             "t = AutoTokenizer.from_pretrained(sys.argv[1])\n"
             "print(json.dumps([t(x, add_special_tokens=False).input_ids for x in json.load(sys.stdin)]"
             " + [[t.eos_token, t.pad_token]]))")
-    from training.environment import run_in_training
-
     *ours, ends = json.loads(run_in_training(real_training_python, "-c", code, base_model, given=json.dumps(texts)))
     assert ours == theirs
     assert ends == ["<|im_end|>", "<|im_end|>"]
+
+
+@pytest.mark.real
+def test_the_plug_ins_savings_change_neither_loss_nor_gradients(real_training_python: Path):
+    told = json.loads(run_in_training(real_training_python, "-m", "tests.training_gradients"))
+    assert told["spared_loss"] == pytest.approx(told["loss"], rel=1e-5)
+    assert told["difference"] < 1e-5 * max(1.0, told["largest"])
+    assert told["largest"] > 1e-3
+    assert (told["reached"], told["spared_reached"]) == (True, False)
 
 
 @pytest.mark.real
