@@ -1,0 +1,68 @@
+"""What every step of the circle stands on: the settings, the open store, and somebody to tell of the progress.
+
+A step is a plain function whose first argument is a `Context`. The command line calls steps directly; a flow calls
+the same steps as Prefect tasks (`flows.reporting.as_task`). So a run from the UI does what the command line does.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from flows.settings import PROJECT, Settings, settings
+from prompts.task import Task, load_task
+from records import taskbook
+from records.errors import InputError
+from records.progress import Progress
+from records.store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Context:
+    """The workplace of a step."""
+
+    settings: Settings
+    store: Store
+    progress: Progress
+
+
+@contextmanager
+def workplace(progress: Progress, chosen: Settings | None = None) -> Iterator[Context]:
+    """Open the store of these settings (by default: those of the environment), and close it afterwards."""
+    chosen = chosen or settings()
+    store = Store.open(chosen.store)
+    try:
+        yield Context(chosen, store, progress)
+    finally:
+        store.close()
+
+
+def call(step: Callable[P, R]) -> Callable[P, R]:
+    """The command line's way to run a step: just call it."""
+    return step
+
+
+def find_task(context: Context, task: str) -> Task:
+    """The task of this name (in `prompts/`, or used before) or in this folder; its version is noted in the store.
+
+    Raises InputError when there is none, or when its definition has faults.
+    """
+    loaded = load_task(_folder(context, task))
+    taskbook.remember(context.store, loaded.name, loaded.fingerprint, loaded.folder, loaded.definition)
+    return loaded
+
+
+def _folder(context: Context, task: str) -> Path:
+    if "/" in task or (Path(task) / "task.yaml").is_file():
+        return Path(task).expanduser()
+    shipped = PROJECT / "prompts" / task
+    if (shipped / "task.yaml").is_file():
+        return shipped
+    try:
+        return taskbook.folder(context.store, task)
+    except InputError as unknown:
+        raise InputError(f"{unknown} Give the path of a folder with a task.yaml, or a name in {shipped.parent}.") from None

@@ -1,0 +1,96 @@
+"""How a flow tells of itself in Prefect: steps as tasks, progress as an artifact that moves, reports as artifacts, events.
+
+Steps call `progress(...)` from event loops and threads, many times a second; a thread of its own sends the newest
+state to Prefect every two seconds (one write a row would drown the server: see docs on Prefect's limits).
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import get_run_logger, task
+from prefect.artifacts import ArtifactRequest
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.context import get_run_context
+from prefect.events import emit_event
+
+from flows.context import Context, workplace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_EVERY_SECONDS = 2.0
+
+ENOUGH = "retort.corrections.enough"
+STUDENT_READY = "retort.student.ready"
+NEW_DOCUMENTS = "retort.documents.new"
+
+
+def as_task(step: Callable[P, R]) -> Callable[P, R]:
+    """A flow's way to run a step: as a Prefect task. Steps resume from the store, so Prefect caches nothing."""
+    return task(name=step.__name__.replace("_", " "), cache_policy=NO_CACHE, persist_result=False)(step)
+
+
+def announce(event: str, task_name: str, **payload: Any) -> None:
+    """Tell the other deployments. A hint: what counts is in the store, and the next poll finds it there."""
+    emit_event(event, resource={"prefect.resource.id": f"retort.task.{task_name}"}, payload={"task": task_name, **payload})
+
+
+@contextmanager
+def reported_workplace() -> Iterator[Context]:
+    """A step's workplace inside a flow run, whose progress shows as an artifact of the run."""
+    board = _Board(str(get_run_context().flow_run.id))  # type: ignore[union-attr]
+    try:
+        with workplace(board.tell) as context:
+            yield context
+    finally:
+        board.close()
+
+
+class _Board:
+    """The progress artifact of one flow run, one per stage, updated by a thread."""
+
+    def __init__(self, flow_run_id: str) -> None:
+        self._flow_run_id = flow_run_id
+        self._stages: dict[str, tuple[int, int, str]] = {}
+        self._sent: dict[str, tuple[int, int, str]] = {}
+        self._artifacts: dict[str, Any] = {}
+        self._logger = get_run_logger()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._thread.start()
+
+    def tell(self, stage: str, done: int, total: int, note: str) -> None:
+        if stage not in self._stages:
+            self._logger.info("%s", stage)
+        self._stages[stage] = (done, total, note)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        with get_client(sync_client=True) as client:
+            while not self._stop.wait(_EVERY_SECONDS):
+                self._send(client)
+            self._send(client)
+
+    def _send(self, client: SyncPrefectClient) -> None:
+        for stage, state in list(self._stages.items()):
+            if self._sent.get(stage) != state:
+                self._send_one(client, stage, state)
+                self._sent[stage] = state
+
+    def _send_one(self, client: SyncPrefectClient, stage: str, state: tuple[int, int, str]) -> None:
+        done, total, note = state
+        share = 100.0 * done / total if total else 0.0
+        text = f"{stage}: {done} of {total or '?'} {note}"
+        if stage in self._artifacts:
+            client.update_artifact(self._artifacts[stage], ArtifactUpdate(data=share, description=text))
+            return
+        made = client.create_artifact(
+            ArtifactRequest(type="progress", data=share, description=text, flow_run_id=self._flow_run_id)
+        )
+        self._artifacts[stage] = made.id
