@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, Protocol, TypeVar
+
+from pydantic import Field
 
 from flows.settings import PROJECT, Settings, settings
 from prompts.task import Task, load_task
@@ -19,6 +21,12 @@ from records.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+TaskName = Annotated[
+    str,
+    Field(min_length=1, description="A task by name (a folder in prompts/, or one used before), or a folder's path."),
+]
+"""The first field of every form."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,13 @@ def workplace(progress: Progress, chosen: Settings | None = None) -> Iterator[Co
         yield Context(chosen, store, progress)
     finally:
         store.close()
+
+
+class Runner(Protocol):
+    """How a step is run: `call`, or `flows.reporting.as_task`."""
+
+    def __call__(self, step: Callable[P, R], /) -> Callable[P, R]:
+        """The step, ready to be called with its own arguments."""
 
 
 def call(step: Callable[P, R]) -> Callable[P, R]:
@@ -65,4 +80,6 @@ def _folder(context: Context, task: str) -> Path:
     try:
         return taskbook.folder(context.store, task)
     except InputError as unknown:
-        raise InputError(f"{unknown} Give the path of a folder with a task.yaml, or a name in {shipped.parent}.") from None
+        raise InputError(
+            f"{unknown} Give the path of a folder with a task.yaml, or a name in {shipped.parent}."
+        ) from None

@@ -1,4 +1,4 @@
-"""How a flow tells of itself in Prefect: steps as tasks, progress as an artifact that moves, reports as artifacts, events.
+"""How a flow tells of itself in Prefect: steps as tasks, progress and reports as artifacts, events.
 
 Steps call `progress(...)` from event loops and threads, many times a second; a thread of its own sends the newest
 state to Prefect every two seconds (one write a row would drown the server: see docs on Prefect's limits).
@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from prefect import get_run_logger, task
-from prefect.artifacts import ArtifactRequest
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import get_run_context
 from prefect.events import emit_event
 
@@ -35,13 +36,21 @@ def as_task(step: Callable[P, R]) -> Callable[P, R]:
 
 def announce(event: str, task_name: str, **payload: Any) -> None:
     """Tell the other deployments. A hint: what counts is in the store, and the next poll finds it there."""
-    emit_event(event, resource={"prefect.resource.id": f"retort.task.{task_name}"}, payload={"task": task_name, **payload})
+    emit_event(
+        event, resource={"prefect.resource.id": f"retort.task.{task_name}"}, payload={"task": task_name, **payload}
+    )
+
+
+def publish(flow_name: str, task_name: str, text: str) -> None:
+    """Keep a run's report (Markdown) with the run; the newest of a flow and task has one place in the UI."""
+    key = f"{flow_name}-{task_name.replace('_', '-')}"
+    create_markdown_artifact(markdown=text, key=key, description=f"{flow_name} {task_name}")
 
 
 @contextmanager
 def reported_workplace() -> Iterator[Context]:
     """A step's workplace inside a flow run, whose progress shows as an artifact of the run."""
-    board = _Board(str(get_run_context().flow_run.id))  # type: ignore[union-attr]
+    board = _Board(get_run_context().flow_run.id)  # type: ignore[union-attr]
     try:
         with workplace(board.tell) as context:
             yield context
@@ -52,7 +61,7 @@ def reported_workplace() -> Iterator[Context]:
 class _Board:
     """The progress artifact of one flow run, one per stage, updated by a thread."""
 
-    def __init__(self, flow_run_id: str) -> None:
+    def __init__(self, flow_run_id: UUID) -> None:
         self._flow_run_id = flow_run_id
         self._stages: dict[str, tuple[int, int, str]] = {}
         self._sent: dict[str, tuple[int, int, str]] = {}
@@ -91,6 +100,6 @@ class _Board:
             client.update_artifact(self._artifacts[stage], ArtifactUpdate(data=share, description=text))
             return
         made = client.create_artifact(
-            ArtifactRequest(type="progress", data=share, description=text, flow_run_id=self._flow_run_id)
+            ArtifactCreate(type="progress", data=share, description=text, flow_run_id=self._flow_run_id)
         )
         self._artifacts[stage] = made.id

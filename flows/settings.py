@@ -1,4 +1,4 @@
-"""What the machine and its owner decide, read from the environment (RETORT_*) and `.env`: places, ports, addresses, keys.
+"""What the machine and its owner decide, read from the environment (RETORT_*) and `.env`: places, ports, keys.
 
 Settings stop at this door: flows read them once and hand plain arguments to the rooms. Secrets are SecretStr and are
 never a flow parameter; those that Retort generates itself stand in `credentials.json`, readable by its owner alone.

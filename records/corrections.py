@@ -4,7 +4,9 @@ Gold is what people said, and only where they agree: a document on which two rev
 such, and is gold for nobody.
 """
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -48,6 +50,11 @@ def all(store: Store, task: str) -> list[Correction]:
     query = sa.select(table).where(table.c.task == task).order_by(table.c.answered_at)
     with store.read() as db:
         return [Correction.model_validate(dict(r._mapping)) for r in db.execute(query)]
+
+
+def digests(gold: Mapping[str, Answer]) -> dict[str, str]:
+    """8 hex digits of each document's answer: what a dataset keeps to know later which corrections are new or edited."""
+    return {i: hashlib.blake2b(json.dumps(gold[i], sort_keys=True).encode(), digest_size=4).hexdigest() for i in gold}
 
 
 def settled(store: Store, task: str) -> Settled:

@@ -1,0 +1,99 @@
+"""The way from a step to the review desk: address and key from the settings, the form from the task, one round sent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import BaseModel
+
+from flows.context import Context
+from flows.settings import Settings
+from prompts.render import prompt_fingerprint
+from prompts.task import ChoiceAnswer, Task
+from records import desk_log, ledger, library
+from records.errors import EnvironmentFault
+from records.types import Role
+from review import people
+from review.desk import Desk
+from review.form import Form, choice_form, json_form
+from review.routing import route
+
+WORKSPACE = "retort"
+
+
+class OnDesk(BaseModel):
+    """What is on the desk. `held_back`: more than one round takes; the next run of `label` sends them."""
+
+    sent: int
+    round: int
+    blind: int
+    total: int
+    held_back: int
+    url: str
+
+
+def form_of(task: Task) -> Form:
+    """What reviewers are asked for this task."""
+    if isinstance(task.answer, ChoiceAnswer):
+        return choice_form({label.name: label.description for label in task.answer.labels}, task.title)
+    return json_form(task.answer.schema_)
+
+
+def label_descriptions(task: Task) -> dict[str, str]:
+    """What each label means, for the guidelines; empty for json."""
+    return {x.name: x.description for x in task.answer.labels} if isinstance(task.answer, ChoiceAnswer) else {}
+
+
+@contextmanager
+def open_desk(context: Context) -> Iterator[Desk]:
+    """The desk, signed in as its owner. Raises ServiceError when it does not answer or refuses the key."""
+    desk = Desk.connect(context.settings.desk, _key(context.settings), WORKSPACE)
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def seat_reviewers(context: Context, desk: Desk) -> None:
+    """Give the reviewers that Retort made up their accounts. A desk elsewhere has people of its own."""
+    known = people.read(context.settings.home / "credentials.json")
+    if known and not context.settings.argilla_url:
+        people.ensure(desk, known.reviewers)
+
+
+def send_to_desk(context: Context, task: Task) -> OnDesk:
+    """Send one round: every test document, blind, and what the teacher is not sure of, up to `max_per_round`."""
+    store = context.store
+    everything = library.documents(store, task.name)
+    model, prompt = task.teacher.model, prompt_fingerprint(task, teaching=True)
+    labels = ledger.newest(store, task.name, Role.teacher, model, prompt)
+    sent = desk_log.sent(store, task.name)
+    wave = 1 + max((record.round for record in sent.values()), default=0)
+    waiting = route(everything, labels, sent, task.review.trust_above, None, wave)
+    records = route(everything, labels, sent, task.review.trust_above, task.review.max_per_round, wave)
+    with open_desk(context) as desk:
+        seat_reviewers(context, desk)
+        board = desk.ensure(
+            task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
+        )
+        board.send(records, {d.id: d.text for d in everything}, context.progress)
+        desk_log.record(store, records)
+        return OnDesk(
+            sent=len(records),
+            round=wave,
+            blind=sum(record.blind for record in records),
+            total=len(sent) + len(records),
+            held_back=len(waiting) - len(records),
+            url=board.url,
+        )
+
+
+def _key(settings: Settings) -> str:
+    if settings.argilla_api_key:
+        return settings.argilla_api_key.get_secret_value()
+    known = people.read(settings.home / "credentials.json")
+    if known is None or not known.owner.api_key:
+        raise EnvironmentFault(
+            f"no key for the review desk at {settings.desk}: start the local one (`make up`), "
+            "or set RETORT_ARGILLA_API_KEY to its owner's API key."
+        )
+    return known.owner.api_key

@@ -1,0 +1,100 @@
+"""release: student against teacher on people's answers -> a verdict, a report; live only if the gate approves.
+
+Everybody is asked on the human-checked test split through the endpoint that production uses. A verdict stands for what
+was measured: the same student, test set, rule and prompts give the same verdict without a second look (a gate that is
+asked again until it says yes decides nothing). Started by the event of `train`, or by a person.
+
+Run as:  retort release --task legal_intake
+"""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import BaseModel, Field
+
+from flows.context import Context, Runner, TaskName, call, find_task
+from flows.reporting import as_task, publish, reported_workplace
+from flows.trial import measure, verdict_of
+from prompts.render import prompt_fingerprint
+from prompts.task import Task
+from records import registry
+from records.errors import InputError
+from records.types import Decision, Student
+from serving.release import promote
+
+
+class Judged(BaseModel):
+    """A verdict, and what became of the live pointer. `moved`: the pointer in a sentence."""
+
+    task: str
+    student: str
+    verdict: str
+    decision: Decision
+    headline: str
+    reasons: list[str]
+    summary: str
+    report: str
+    released: str | None
+    moved: str
+
+    @property
+    def text(self) -> str:
+        """For people (Markdown)."""
+        return f"{self.summary}\n{self.moved}\n"
+
+
+@flow(name="release")
+def release(
+    task: TaskName,
+    student: Annotated[
+        str, Field(description="(The beginning of) a student's hash. Empty: the newest of the task.")
+    ] = "",
+    when_approved: Annotated[bool, Field(description="Go live when the gate approves. Off: only measure.")] = True,
+) -> Judged:
+    """Measure a student against the teacher, and release it if the gate approves."""
+    with reported_workplace() as context:
+        result = release_student(context, task, student, when_approved, run=as_task)
+    publish("release", result.task, result.text)
+    return result
+
+
+def release_student(
+    context: Context, task: str, student: str = "", when_approved: bool = True, run: Runner = call
+) -> Judged:
+    """The flow's work. Raises InputError where there is no student, or no human-checked test document."""
+    found = find_task(context, task)
+    chosen = _chosen(context, found, student)
+    verdict = verdict_of(context, found, chosen) or run(measure)(context, found, chosen)
+    move = (
+        promote(context.store, found.name, chosen.hash, verdict.id)
+        if when_approved and verdict.decision is Decision.approved
+        else None
+    )
+    said = verdict.report
+    return Judged(
+        task=found.name,
+        student=chosen.hash,
+        verdict=verdict.id,
+        decision=verdict.decision,
+        headline=said["headline"],
+        reasons=verdict.reasons,
+        summary=said["summary"],
+        report=verdict.report_path or "",
+        released=move.after.name if move and move.after else None,
+        moved=move.sentence if move else f"{found.name}: what answers in production stays as it is.",
+    )
+
+
+def _chosen(context: Context, task: Task, student: str) -> Student:
+    students = registry.task_students(context.store, task.name)
+    if not students:
+        raise InputError(f"{task.name} has no student yet: run `retort train --task {task.name}` first.")
+    chosen = registry.student(context.store, student) if student else students[-1]
+    if chosen.task != task.name:
+        raise InputError(f"student {chosen.hash[:12]} was trained for {chosen.task}, not for {task.name}.")
+    if chosen.training.get("prompt") != prompt_fingerprint(task, teaching=False):
+        raise InputError(
+            f"the prompt of {task.name} was changed since student {chosen.hash[:12]} was trained on it: "
+            "train again, or put task.yaml back."
+        )
+    return chosen

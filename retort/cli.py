@@ -1,0 +1,101 @@
+"""The command line: `retort COMMAND`. What the flows do, from a shell; the stack; questions to the gateway.
+
+Results go to stdout (`--json`: one object), progress and errors to stderr. Exit codes: 0 done, 1 a fault of ours,
+2 wrong input, 3 the machine lacks something, 4 a service failed, 5 the store refuses, 6 not approved, 130 interrupted.
+Slow vendors are imported by the command that needs them, so that `--help` answers at once.
+"""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from records.errors import RetortError
+from retort.console import bars, err, show
+from retort.session import Json, prepared
+
+app = typer.Typer(
+    name="retort",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Distil a large prompted model into a small fine-tuned one, with people in the loop and numbers at the gate.",
+    epilog="The circle: label -> (people answer at the desk) -> collect -> train -> release -> harvest -> label.",
+)
+
+
+@app.command()
+def up(json: Json = False) -> None:
+    """Start the stack and leave it running: Prefect, its worker, Argilla, the model server, the gateway."""
+    from retort import running
+
+    chosen = prepared()
+    with bars() as progress:
+        result = running.start(chosen, progress)
+    show(result, json, result.text)
+
+
+@app.command()
+def down(json: Json = False) -> None:
+    """Stop the stack. Nothing is lost: `up` starts it again with all its data."""
+    from retort import running
+
+    result = running.stop(prepared())
+    show(result, json, result.text)
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Show the services, and of every task its documents, answers, corrections, students and what is live."""
+    from retort.overview import overview
+
+    result = overview(prepared())
+    show(result, json, result.text)
+
+
+@app.command()
+def demo(
+    json: Json = False,
+    documents: Annotated[int, typer.Option(min=0, help="Documents of the sample at most; 0: all of them.")] = 0,
+) -> None:
+    """Run the whole circle on the sample task, with a scripted reviewer in the place of people."""
+    from retort.demo import run
+
+    chosen = prepared()
+    with bars() as progress:
+        result = run(chosen, progress, documents)
+    show(result, json, result.text)
+
+
+def main() -> int:
+    """Run a command; the exit code."""
+    from retort import steps
+
+    steps.add_to(app)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except RetortError as fault:
+        err.print(f"retort: {fault}", markup=False, highlight=False, soft_wrap=True)
+        return fault.exit_code
+    except SystemExit as ended:
+        if ended.code == 130:
+            err.print("retort: interrupted. What was done is kept; the same command goes on from there.", markup=False)
+        return _code(ended.code)
+    return 0
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """SIGTERM ends a command as ctrl-C does, so that whatever it holds is closed in order."""
+    raise KeyboardInterrupt
+
+
+def _code(given: Any) -> int:
+    return given if isinstance(given, int) else 0 if given is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""How everything stands: the services, and of each task its documents, answers, corrections, students and releases."""
+
+from pydantic import BaseModel
+
+from flows.settings import Settings
+from records import corrections, desk_log, ledger, library, registry, taskbook
+from records.store import Store
+from records.types import Role
+from retort import stack
+from retort.stack import Service
+
+
+class TaskOverview(BaseModel):
+    """One task in numbers. `live`: the release that answers, or the teacher."""
+
+    name: str
+    documents: dict[str, int]
+    labelled: int
+    spent_usd: float
+    on_desk: int
+    corrected: int
+    disputed: int
+    datasets: int
+    students: list[str]
+    last_verdict: str | None
+    live: str
+
+
+class Overview(BaseModel):
+    """All of it."""
+
+    home: str
+    services: list[Service]
+    tasks: list[TaskOverview]
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{s.title:<18}{s.state:<12}{s.url}" for s in self.services]
+        lines += [f"{'home':<18}{'':<12}{self.home}"]
+        for task in self.tasks:
+            counts = ", ".join(f"{n} {split}" for split, n in sorted(task.documents.items()))
+            lines += [
+                "",
+                task.name,
+                f"  documents    {counts or 'none'}",
+                f"  teacher      {task.labelled} answers, ${task.spent_usd:.4f} spent",
+                f"  desk         {task.on_desk} sent, {task.corrected} settled, {task.disputed} disputed",
+                f"  students     {', '.join(task.students) or 'none'} ({task.datasets} dataset versions)",
+                f"  verdict      {task.last_verdict or 'none'}",
+                f"  live         {task.live}",
+            ]
+        return "\n".join(lines)
+
+
+def overview(settings: Settings) -> Overview:
+    """Ask every service and read the store."""
+    store = Store.open(settings.store)
+    try:
+        tasks = [_task(store, name) for name in taskbook.names(store)]
+    finally:
+        store.close()
+    return Overview(home=str(settings.home), services=stack.status(settings), tasks=tasks)
+
+
+def _task(store: Store, name: str) -> TaskOverview:
+    settled = corrections.settled(store, name)
+    verdicts, live = registry.task_verdicts(store, name), registry.live(store, name)
+    return TaskOverview(
+        name=name,
+        documents=library.counts(store, name),
+        labelled=len(ledger.newest(store, name, Role.teacher)),
+        spent_usd=ledger.spent(store, name),
+        on_desk=len(desk_log.sent(store, name)),
+        corrected=len(settled.gold),
+        disputed=len(settled.disputed),
+        datasets=len(registry.dataset_versions(store, name)),
+        students=[student.model_name for student in registry.task_students(store, name)],
+        last_verdict=str(verdicts[-1].report.get("headline", verdicts[-1].decision)) if verdicts else None,
+        live=f"{live.name} (student-{live.student_hash[:12]})" if live else "the teacher",
+    )

@@ -1,0 +1,135 @@
+"""The commands that run a step of the circle, exactly as its flow does, without Prefect in between."""
+
+from typing import Annotated
+
+import typer
+
+from records.errors import InputError
+from retort.console import show
+from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
+
+
+def label(
+    task: Task = DEFAULT_TASK,
+    documents: Annotated[
+        str,
+        typer.Option(
+            help="JSONL, CSV or Parquet file, folder of .txt/.md/.pdf, or hub data set. Default: the store's."
+        ),
+    ] = "",
+    text_column: Annotated[str, typer.Option(help="Column that holds the text. Default: found by its name.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Documents at most; 0: all.")] = 0,
+    budget: Annotated[float, typer.Option(min=0, help="US dollars the task may ever cost; 0: as in task.yaml.")] = 0.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the rendered prompt and the estimated cost; ask nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Let the teacher label documents, and send to the review desk what needs a person."""
+    from flows.label import label_documents
+    from flows.teacher import preview
+
+    with stepping() as context:
+        if dry_run:
+            told = preview(context, task, documents, text_column, limit)
+            show(told, json, told.text)
+            return
+        result = label_documents(context, task, documents, text_column, limit, budget)
+    show(result, json, result.text)
+
+
+def collect(
+    task: Annotated[str, typer.Option(help="Name or folder of a task. Default: every task that was used.")] = "",
+    json: Json = False,
+) -> None:
+    """Bring people's answers from the review desk into the store, and say what is due next."""
+    from flows.collect import collect_answers
+
+    with stepping() as context:
+        result = collect_answers(context, task)
+    show(result, json, result.text)
+
+
+def train(
+    task: Task = DEFAULT_TASK,
+    recipe: Annotated[str, typer.Option(help="Recipe by name or YAML file. Default: as in task.yaml.")] = "",
+    json: Json = False,
+) -> None:
+    """Train a student on corrections and trusted labels (Axolotl), and export it for serving."""
+    from flows.train import train_student
+
+    with stepping() as context:
+        result = train_student(context, task, recipe)
+    show(result, json, result.text)
+
+
+def release(
+    task: Task = DEFAULT_TASK,
+    student: Annotated[str, typer.Option(help="(Beginning of) a student's hash. Default: the newest.")] = "",
+    only_measure: Annotated[bool, typer.Option("--only-measure", help="Do not go live, even if approved.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure a student against the teacher on people's answers; it goes live only if the gate approves.
+
+    Exit code 0: approved; 6: rejected or inconclusive.
+    """
+    from flows.release import release_student
+    from records.types import Decision
+
+    with stepping() as context:
+        result = release_student(context, task, student, not only_measure)
+    show(result, json, result.text)
+    if result.decision is not Decision.approved:
+        raise typer.Exit(6)
+
+
+def rollback(task: Task = DEFAULT_TASK, json: Json = False) -> None:
+    """Go back to the release before the live one, or to the teacher, from the next request on."""
+    from retort.moves import roll_back_task
+
+    with stepping() as context:
+        result = roll_back_task(context, task)
+    show(result, json, result.text)
+
+
+def retrain(task: Task = DEFAULT_TASK, json: Json = False) -> None:
+    """Collect, train and release in one go, even if little is new."""
+    from retort.moves import retrain_task
+
+    with stepping() as context:
+        result = retrain_task(context, task)
+    show(result, json, result.text)
+
+
+def harvest(
+    task: Annotated[str, typer.Option(help="Name of a task. Default: every task that was used.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Requests per task at most, the oldest first.")] = 10_000,
+    json: Json = False,
+) -> None:
+    """Bring production requests back as documents; `label` sends them on."""
+    from flows.harvest import harvest_traffic
+
+    with stepping() as context:
+        result = harvest_traffic(context, task, limit)
+    show(result, json, result.text)
+
+
+def ask(
+    text: Annotated[str, typer.Argument(help="The document. `-`: read it from standard input.")],
+    task: Task = DEFAULT_TASK,
+    json: Json = False,
+) -> None:
+    """Ask the gateway, as the application does; shows which release answered."""
+    from retort.gateway_client import ask as ask_gateway
+
+    document = typer.get_text_stream("stdin").read() if text == "-" else text
+    if not document.strip():
+        raise InputError("the document is empty: give its text, or `-` and pipe it in.")
+    result = ask_gateway(prepared(), task, document)
+    show(result, json, f"{result.answer}   ({result.release}, {1000 * result.seconds:.0f} ms)")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the command line, in the order of the circle."""
+    for step in (label, collect, train, release, rollback, retrain, harvest, ask):
+        app.command()(step)
