@@ -88,7 +88,12 @@ def label(
         Field(description="A JSONL, CSV or Parquet file, a folder, or a hub data set. Empty: what is in the store."),
     ] = "",
     text_column: Annotated[str, Field(description="The column that holds the text. Empty: found by its name.")] = "",
-    limit: Annotated[int, Field(ge=0, le=10_000_000, description="Documents at most. 0: all.")] = 0,
+    limit: Annotated[
+        int,
+        Field(
+            ge=0, le=10_000_000, description="Documents to ask the teacher about at most; all are kept. 0: no limit."
+        ),
+    ] = 0,
     budget_usd: Annotated[
         float, Field(ge=0, description="US dollars that the task may ever cost, a hard stop. 0: as in task.yaml.")
     ] = 0.0,
@@ -111,14 +116,14 @@ def label_documents(
 ) -> Labelled:
     """The flow's work, step by step; `run` says how a step is run (see `flows.context.call`)."""
     found = find_task(context, task)
-    arrived = run(read_source)(context, found, documents, text_column, limit) if documents else Arrived()
+    arrived = run(read_source)(context, found, documents, text_column) if documents else Arrived()
     asked = run(ask_teacher)(context, found, arrived.ids if documents else None, limit, budget_usd)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=run(send_to_desk)(context, found))
 
 
-def read_source(context: Context, task: Task, source: str, text_column: str = "", limit: int = 0) -> Arrived:
+def read_source(context: Context, task: Task, source: str, text_column: str = "") -> Arrived:
     """Take the documents of a source into the store. Raises InputError when none of it can be read."""
-    loaded = read_documents(source, task.name, text_column or None, limit=limit or None, progress=context.progress)
+    loaded = read_documents(source, task.name, text_column or None, progress=context.progress)
     added = library.add(context.store, loaded.documents)
     return Arrived(
         added=added.added,

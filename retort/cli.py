@@ -59,14 +59,16 @@ def status(json: Json = False) -> None:
 @app.command()
 def demo(
     json: Json = False,
-    documents: Annotated[int, typer.Option(min=0, help="Documents of the sample at most; 0: all of them.")] = 0,
+    documents: Annotated[
+        int | None, typer.Option(min=200, help="Documents to label at most. Default: 330 of 630.")
+    ] = None,
 ) -> None:
     """Run the whole circle on the sample task, with a scripted reviewer in the place of people."""
-    from retort.demo import run
+    from retort.demo import ASKED, run
 
     chosen = prepared()
     with bars() as progress:
-        result = run(chosen, progress, documents)
+        result = run(chosen, progress, documents or ASKED)
     show(result, json, result.text)
 
 

@@ -38,7 +38,7 @@ def ask(settings: Settings, task: str, text: str) -> Answered:
             )
     except requests.RequestException as fault:
         raise ServiceError(
-            f"the gateway at {settings.gateway} does not answer ({fault}): `retort up` starts it."
+            f"the gateway at {settings.gateway} does not answer ({type(fault).__name__}): `retort up` starts it."
         ) from fault
     if not reply.ok:
         kind = InputError if reply.status_code < 500 else ServiceError

@@ -13,12 +13,10 @@ def label(
     task: Task = DEFAULT_TASK,
     documents: Annotated[
         str,
-        typer.Option(
-            help="JSONL, CSV or Parquet file, folder of .txt/.md/.pdf, or hub data set. Default: the store's."
-        ),
+        typer.Option(help="JSONL, CSV or Parquet file, folder of txt, md, pdf, or hub data set. Default: the store's."),
     ] = "",
     text_column: Annotated[str, typer.Option(help="Column that holds the text. Default: found by its name.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="Documents at most; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Documents to ask about at most; all are kept. 0: no limit.")] = 0,
     budget: Annotated[float, typer.Option(min=0, help="US dollars the task may ever cost; 0: as in task.yaml.")] = 0.0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the rendered prompt and the estimated cost; ask nothing.")

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from fixtures_training import small_rows
 
 from records.errors import EnvironmentFault, InputError
-from tests.fixtures_training import small_rows
 from training import recipe
 from training.dataset import build
 

@@ -10,10 +10,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from fixtures_training import ROOT, TEXTS, SmallTraining, _alive, small_rows
+from training_standin import make_standin
 
 from records.errors import InputError, ServiceError
-from tests.fixtures_training import ROOT, TEXTS, SmallTraining, _alive, small_rows
-from tests.training_standin import make_standin
 from training import base, dataset, export, recipe, run
 from training.environment import run_in_training
 
