@@ -10,10 +10,10 @@ Run as:  retort collect --task legal_intake         or by its schedule, every 10
 """
 
 from collections.abc import Set
-from typing import Annotated, Literal
+from typing import Literal
 
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
@@ -72,13 +72,13 @@ class AllCollected(BaseModel):
 
 
 @flow(name="collect")
-def collect(
-    task: Annotated[str, Field(description="A task by name or folder. Empty: every task that was ever used.")] = "",
-    train: Annotated[
-        When, Field(description="Whether to start `train` afterwards. `always`: even where little is new.")
-    ] = "when enough",
-) -> AllCollected:
-    """Bring people's answers home, and start what is due."""
+def collect(task: str = "", train: When = "when enough") -> AllCollected:
+    """Bring people's answers home, and start what is due.
+
+    Args:
+        task: A task by name or folder. Empty: every task that was ever used.
+        train: Whether to start `train` afterwards; `always`: even where little is new.
+    """
     with reported_workplace() as context:
         result = collect_answers(context, task, train, run=as_task)
     for one in result.tasks:

@@ -22,11 +22,8 @@ from records.store import Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TaskName = Annotated[
-    str,
-    Field(min_length=1, description="A task by name (a folder in prompts/, or one used before), or a folder's path."),
-]
-"""The first field of every form."""
+TaskName = Annotated[str, Field(min_length=1)]
+"""The first field of every form. Its bounds stand in the annotation; Prefect takes descriptions from the docstrings."""
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,13 @@ class Harvest(BaseModel):
 
 
 @flow(name="harvest")
-def harvest(
-    task: Annotated[str, Field(description="A task by name. Empty: every task that was ever used.")] = "",
-    limit: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Requests per task at most, the oldest first.")
-    ] = 10_000,
-) -> Harvest:
-    """Bring production traffic back as documents."""
+def harvest(task: str = "", limit: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000) -> Harvest:
+    """Bring production traffic back as documents.
+
+    Args:
+        task: A task by name. Empty: every task that was ever used.
+        limit: Requests of a task at most, the oldest first.
+    """
     with reported_workplace() as context:
         result = harvest_traffic(context, task, limit, run=as_task)
     for one in result.tasks:

@@ -83,22 +83,21 @@ class Labelled(BaseModel):
 @flow(name="label")
 def label(
     task: TaskName,
-    documents: Annotated[
-        str,
-        Field(description="A JSONL, CSV or Parquet file, a folder, or a hub data set. Empty: what is in the store."),
-    ] = "",
-    text_column: Annotated[str, Field(description="The column that holds the text. Empty: found by its name.")] = "",
-    limit: Annotated[
-        int,
-        Field(
-            ge=0, le=10_000_000, description="Documents to ask the teacher about at most; all are kept. 0: no limit."
-        ),
-    ] = 0,
-    budget_usd: Annotated[
-        float, Field(ge=0, description="US dollars that the task may ever cost, a hard stop. 0: as in task.yaml.")
-    ] = 0.0,
+    documents: str = "",
+    text_column: str = "",
+    limit: Annotated[int, Field(ge=0, le=10_000_000)] = 0,
+    budget_usd: Annotated[float, Field(ge=0)] = 0.0,
 ) -> Labelled:
-    """Let the teacher label documents, and send to people what needs them."""
+    """Let the teacher label documents, and send to people what needs them.
+
+    Args:
+        task: A task by name (a folder in prompts/, or one used before), or the path of its folder.
+        documents: A JSONL, CSV or Parquet file, a folder of txt, md and pdf files, or a hub data set.
+            Empty: what is in the store.
+        text_column: The column that holds the text. Empty: found by its name.
+        limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
+        budget_usd: US dollars that the task may ever cost, a hard stop. 0: as in task.yaml.
+    """
     with reported_workplace() as context:
         result = label_documents(context, task, documents, text_column, limit, budget_usd, run=as_task)
     publish("label", result.task, result.text)

@@ -7,10 +7,8 @@ asked again until it says yes decides nothing). Started by the event of `train`,
 Run as:  retort release --task legal_intake
 """
 
-from typing import Annotated
-
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.reporting import as_task, publish, reported_workplace
@@ -44,14 +42,14 @@ class Judged(BaseModel):
 
 
 @flow(name="release")
-def release(
-    task: TaskName,
-    student: Annotated[
-        str, Field(description="(The beginning of) a student's hash. Empty: the newest of the task.")
-    ] = "",
-    when_approved: Annotated[bool, Field(description="Go live when the gate approves. Off: only measure.")] = True,
-) -> Judged:
-    """Measure a student against the teacher, and release it if the gate approves."""
+def release(task: TaskName, student: str = "", when_approved: bool = True) -> Judged:
+    """Measure a student against the teacher, and release it if the gate approves.
+
+    Args:
+        task: A task by name (a folder in prompts/, or one used before), or the path of its folder.
+        student: (The beginning of) a student's hash. Empty: the newest of the task.
+        when_approved: Go live when the gate approves. Off: only measure.
+    """
     with reported_workplace() as context:
         result = release_student(context, task, student, when_approved, run=as_task)
     publish("release", result.task, result.text)

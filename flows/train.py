@@ -8,10 +8,10 @@ Run as:  retort train --task legal_intake
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.reporting import STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -56,13 +56,13 @@ class Trained(BaseModel):
 
 
 @flow(name="train")
-def train(
-    task: TaskName,
-    recipe: Annotated[
-        str, Field(description="A recipe by name (training/recipes) or a YAML file's path. Empty: as in task.yaml.")
-    ] = "",
-) -> Trained:
-    """Train a student on what people corrected."""
+def train(task: TaskName, recipe: str = "") -> Trained:
+    """Train a student on what people corrected.
+
+    Args:
+        task: A task by name (a folder in prompts/, or one used before), or the path of its folder.
+        recipe: A recipe by name (training/recipes) or the path of a YAML file. Empty: as in task.yaml.
+    """
     with reported_workplace() as context:
         result = train_student(context, task, recipe, run=as_task)
     publish("train", result.task, result.text)

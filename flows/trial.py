@@ -1,12 +1,14 @@
 """A student on trial: everybody answers the human-checked test split, the gate decides, the report is written.
 
 What is asked goes through the endpoints that production uses, and every answer is in the ledger before it counts.
-A verdict is named after what was judged (student, test set, rule, prompts), so the same trial is recognised.
+A verdict is named after what was judged (student, test set, rule, prompts), so the same trial is recognised. It stands
+if every call was answered; where some failed, the next release asks these again and judges anew.
 """
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -25,7 +27,7 @@ from prompts.task import Task
 from records import corrections, ledger, library, registry
 from records.corrections import Settled
 from records.errors import InputError
-from records.types import Answer, Document, Role, Split, Student, Verdict
+from records.types import Answer, Document, Outcome, Role, Split, Student, Verdict
 
 
 def measure(context: Context, task: Task, student: Student) -> Verdict:
@@ -49,7 +51,13 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
         corrections=[c for c in corrections.all(context.store, task.name) if c.document_id in settled.gold],
         disputed=settled.disputed,
     )
-    return _written(context, task, student, judgement, texts)
+    missing = [f"{role} {i}" for role in (Role.teacher, Role.student) for i in _failed(candidates[role], settled.gold)]
+    return _written(context, task, student, judgement, texts, _verdict_id(context, task, student, missing))
+
+
+def _failed(who: Candidate, gold: Iterable[str]) -> list[str]:
+    """Documents on which the call failed: nothing was answered, readable or not."""
+    return [i for i in sorted(gold) if i not in who.labels or who.labels[i].outcome is Outcome.failed]
 
 
 def _test_answers(context: Context, task: Task) -> Settled:
@@ -65,8 +73,8 @@ def _test_answers(context: Context, task: Task) -> Settled:
     return Settled(gold, {i: rows for i, rows in settled.disputed.items() if i in test})
 
 
-def _verdict_id(context: Context, task: Task, student: Student) -> str:
-    """What was judged, in a name: student, test set, rule, and whom it was compared with."""
+def _verdict_id(context: Context, task: Task, student: Student, missing: Sequence[str] = ()) -> str:
+    """What was judged, in a name: student, test set, rule, whom it was compared with, and which calls failed."""
     judged = [
         student.hash,
         gold_hash(_test_answers(context, task).gold),
@@ -74,12 +82,13 @@ def _verdict_id(context: Context, task: Task, student: Student) -> str:
         task.teacher.model,
         prompt_fingerprint(task, teaching=True),
         prompt_fingerprint(task, teaching=False),
+        *missing,
     ]
     return f"{task.name}-{hashlib.blake2b(json.dumps(judged).encode(), digest_size=6).hexdigest()}"
 
 
 def verdict_of(context: Context, task: Task, student: Student) -> Verdict | None:
-    """The verdict of this very trial, if it was held before."""
+    """The verdict of this very trial, if it was held before and no call failed in it."""
     wanted = _verdict_id(context, task, student)
     return next((v for v in registry.task_verdicts(context.store, task.name) if v.id == wanted), None)
 
@@ -102,10 +111,8 @@ def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, doc
     asyncio.run(label_many(context.store, task, documents, endpoint, role, told))
     prompt = prompt_fingerprint(task, teaching=role is Role.teacher)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
-    price = task.student.price_per_hour or None
-    return candidate(
-        f"{endpoint.model.removeprefix('openai/')}", role, answers, None if role is Role.teacher else price
-    )
+    price = None if role is Role.teacher else task.student.price_per_hour
+    return candidate(f"{endpoint.model.removeprefix('openai/')}", role, answers, price)
 
 
 def _taught(context: Context, task: Task, student: Student) -> dict[str, Answer]:
@@ -119,9 +126,10 @@ def _taught(context: Context, task: Task, student: Student) -> dict[str, Answer]
     return {i: answer for i, answer in answers.items() if answer is not None}
 
 
-def _written(context: Context, task: Task, student: Student, judgement: Judgement, texts: dict[str, str]) -> Verdict:
+def _written(
+    context: Context, task: Task, student: Student, judgement: Judgement, texts: dict[str, str], id_: str
+) -> Verdict:
     """The report on disk, then the verdict in the store: a verdict never names a page that is not there."""
-    id_ = _verdict_id(context, task, student)
     lineage = _lineage(context, task, student)
     path = context.settings.folder("reports", task.name).absolute() / f"{id_}.html"
     report.write(report.html(judgement, lineage, texts), path)

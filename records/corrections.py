@@ -53,7 +53,7 @@ def all(store: Store, task: str) -> list[Correction]:
 
 
 def digests(gold: Mapping[str, Answer]) -> dict[str, str]:
-    """8 hex digits of each document's answer: what a dataset keeps to know later which corrections are new or edited."""
+    """8 hex digits of each document's answer: by them a dataset knows later which corrections are new or edited."""
     return {i: hashlib.blake2b(json.dumps(gold[i], sort_keys=True).encode(), digest_size=4).hexdigest() for i in gold}
 
 
