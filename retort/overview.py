@@ -38,6 +38,8 @@ class Overview(BaseModel):
         """For people."""
         lines = [f"{s.title:<18}{s.state:<12}{s.url}" for s in self.services]
         lines += [f"{'home':<18}{'':<12}{self.home}"]
+        for broken in (s for s in self.services if s.state in ("failed", "exited")):
+            lines += ["", f"{broken.title} crashed. The end of {broken.log}:", broken.log_tail]
         for task in self.tasks:
             counts = ", ".join(f"{n} {split}" for split, n in sorted(task.documents.items()))
             lines += [

@@ -1,0 +1,95 @@
+"""The whole stack as `retort up` starts it, in a home of its own, and a tiny task whose student trains in seconds.
+
+One stack for all tests of the circle: it takes about a minute to start.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from fixtures_serving import free_port
+from task_folders import CHOICE, write_task
+
+from flows.settings import Settings
+from records.library import document
+from records.types import Answer
+from retort import running, services, stack
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACES = ("office", "shop", "warehouse", "studio", "garage", "kitchen", "cellar", "hall", "barn", "attic")
+WORDINGS = {
+    "lease": ("The landlord wants the {} back.", "Rent for the {} goes up.", "May we sublet the {}?"),
+    "debt": ("The invoice for the {} is unpaid.", "Third reminder about the {}.", "They owe us money for the {}."),
+}
+RECIPE = {
+    "lora_r": 8,
+    "peft_layers_to_transform": list(range(20, 30)),
+    "num_epochs": 2,
+    "learning_rate": 0.003,
+    "warmup_ratio": 0.0,
+    "save_steps": 50,
+}
+
+
+@dataclass
+class Circle:
+    """A running stack, and the tiny task: its folder, its documents' file, and the right answers."""
+
+    settings: Settings
+    task: Path
+    documents: Path
+    gold: dict[str, Answer]
+
+
+def tiny_task(folder: Path, name: str = "tiny") -> Path:
+    """A task of two labels outside the repository, with a recipe beside it that takes seconds."""
+    recipe = yaml.safe_load((ROOT / "training/recipes/cpu-135m.yaml").read_text())
+    both = [{"name": "lease", "description": "rent"}, {"name": "debt", "description": "money"}]
+    labels = {"kind": "choice", "labels": both}
+    write_task(
+        folder,
+        {**CHOICE, "name": name, "title": name.title(), "answer": labels, "examples": CHOICE["examples"][:2]},
+        teacher={"model": "openai/smollm2-135m-instruct", "api_base": "local", "max_in_flight": 1},
+        student={"recipe": "tiny.yaml"},
+        review={"trust_above": 1.0},
+        training={"min_corrections": 10, "min_new_corrections": 5},
+        gate={"margin": 0.5, "min_test_documents": 5, "p95_latency_ms": 60_000, "max_unreadable_rate": 1.0},
+    )
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**recipe, **RECIPE}))
+    return folder
+
+
+def sixty_documents(file: Path) -> dict[str, Answer]:
+    """Sixty short messages as JSONL; the right answers by document id."""
+    texts = {w.format(place): label for label, ws in WORDINGS.items() for w in ws for place in PLACES}
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return {document("tiny", text, "test").id: label for text, label in texts.items()}
+
+
+@pytest.fixture(scope="session")
+def circle(tmp_path_factory: pytest.TempPathFactory, base_model: str) -> Iterator[Circle]:
+    """The stack, all five services ready and the deployments registered; Prefect's client speaks to it."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    folder = tmp_path_factory.mktemp("circle")
+    home = folder / "home"
+    (home / "models" / "base").mkdir(parents=True)
+    (home / "models" / "base" / Path(base_model).name).symlink_to(base_model)
+    ports = {f"{name}_port": free_port() for name in ("prefect", "argilla", "model", "gateway")}
+    settings = Settings(home=home, _env_file=None, **ports)
+    documents = folder / "mails.jsonl"
+    gold = sixty_documents(documents)
+    before = dict(os.environ)
+    os.environ.update(services.as_environment(settings))
+    try:
+        running.start(settings, lambda *_: None)
+        with temporary_settings({PREFECT_API_URL: settings.prefect_api}):
+            yield Circle(settings, tiny_task(folder / "tiny"), documents, gold)
+    finally:
+        stack.stop(settings)
+        os.environ.clear()
+        os.environ.update(before)
