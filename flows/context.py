@@ -68,6 +68,13 @@ def find_task(context: Context, task: str) -> Task:
     return loaded
 
 
+def task_name(context: Context, task: str) -> str:
+    """The name that a task's records stand under, from its name or folder. One that was used needs no readable folder:
+    a broken task.yaml must not stand in the way of a rollback. Raises InputError for an unknown one.
+    """
+    return task if task in taskbook.names(context.store) else find_task(context, task).name
+
+
 def _folder(context: Context, task: str) -> Path:
     if "/" in task or (Path(task) / "task.yaml").is_file():
         return Path(task).expanduser()

@@ -11,7 +11,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import BaseModel, Field
 
-from flows.context import Context, Runner, call
+from flows.context import Context, Runner, call, task_name
 from flows.reporting import NEW_DOCUMENTS, announce, as_task, publish, reported_workplace
 from records import library, taskbook, traffic
 from records.library import document
@@ -62,8 +62,8 @@ def harvest(task: str = "", limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
 
 def harvest_traffic(context: Context, task: str = "", limit: int = 10_000, run: Runner = call) -> Harvest:
-    """The flow's work."""
-    names = [task] if task else taskbook.names(context.store)
+    """The flow's work. Raises InputError for an unknown task."""
+    names = [task_name(context, task)] if task else taskbook.names(context.store)
     return Harvest(tasks=[run(bring_back)(context, name, limit) for name in names])
 
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from flows.collect import AllCollected, collect_answers
-from flows.context import Context
+from flows.context import Context, task_name
 from flows.release import Judged, release_student
 from flows.train import Trained, train_student
 from serving.release import roll_back
@@ -32,10 +32,11 @@ class Retrained(BaseModel):
 
 
 def roll_back_task(context: Context, task: str) -> RolledBack:
-    """Point to the release before. Raises StoreError when nothing is live."""
-    move = roll_back(context.store, task)
+    """Point to the release before. Raises StoreError when nothing is live, InputError for an unknown task."""
+    name = task_name(context, task)
+    move = roll_back(context.store, name)
     return RolledBack(
-        task=task,
+        task=name,
         before=move.before.name if move.before else None,
         after=move.after.name if move.after else None,
         text=move.sentence,
