@@ -39,6 +39,7 @@ class Context:
 def workplace(progress: Progress, chosen: Settings | None = None) -> Iterator[Context]:
     """Open the store of these settings (by default: those of the environment), and close it afterwards."""
     chosen = chosen or settings()
+    chosen.folder()
     store = Store.open(chosen.store)
     try:
         yield Context(chosen, store, progress)

@@ -13,10 +13,13 @@ from pydantic import BaseModel, Field
 
 from flows.context import Context, Runner, call, task_name
 from flows.reporting import NEW_DOCUMENTS, announce, as_task, publish, reported_workplace
-from records import library, taskbook, traffic
+from records import ledger, library, taskbook, traffic
 from records.library import document
-from records.types import Document
+from records.types import Document, Role
 from serving.harvest import Harvested, documents_of
+
+TRAFFIC = "traffic"
+"""The source of documents that production brought."""
 
 
 class Brought(BaseModel):
@@ -26,11 +29,15 @@ class Brought(BaseModel):
     requests: int
     added: int
     known: int
+    unlabelled: int
 
     @property
     def text(self) -> str:
         """For people (Markdown)."""
-        return f"- **{self.task}**: {self.requests} requests, {self.added} new documents, {self.known} known"
+        return (
+            f"- **{self.task}**: {self.requests} requests, {self.added} new documents, {self.known} known, "
+            f"{self.unlabelled} wait for the teacher"
+        )
 
 
 class Harvest(BaseModel):
@@ -55,7 +62,7 @@ def harvest(task: str = "", limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     with reported_workplace() as context:
         result = harvest_traffic(context, task, limit, run=as_task)
     for one in result.tasks:
-        if one.added:
+        if one.unlabelled:
             announce(NEW_DOCUMENTS, one.task)
     publish("harvest", task or "all", result.text)
     return result
@@ -74,9 +81,11 @@ def bring_back(context: Context, task: str, limit: int = 10_000) -> Brought:
     added = library.add(context.store, [_document(task, found) for found in texts])
     traffic.mark_harvested(context.store, [request.id for request in requests])
     context.progress("harvest", len(requests), len(requests), f"{added.added} new")
-    return Brought(task=task, requests=len(requests), added=added.added, known=added.known)
+    labelled = ledger.newest(context.store, task, Role.teacher)
+    waiting = [d for d in library.documents(context.store, task) if d.source == TRAFFIC and d.id not in labelled]
+    return Brought(task=task, requests=len(requests), added=added.added, known=added.known, unlabelled=len(waiting))
 
 
 def _document(task: str, found: Harvested) -> Document:
     metadata: dict[str, str | int | float] = {"asked": found.asked}
-    return document(task, found.text, source="traffic", external_id=found.request_id, metadata=metadata)
+    return document(task, found.text, source=TRAFFIC, external_id=found.request_id, metadata=metadata)

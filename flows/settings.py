@@ -58,6 +58,7 @@ class Settings(BaseSettings):
 
     def folder(self, *names: str) -> Path:
         """A folder below the home, made if it is missing."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)  # documents and answers are confidential
         path = self.home.joinpath(*names)
         path.mkdir(parents=True, exist_ok=True)
         return path

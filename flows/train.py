@@ -187,5 +187,5 @@ def _student(
         recipe=recipe.name,
         path=str(exported.merged),
         served_file=str(exported.served_file),
-        training={**facts, **origin, "prompt": version.manifest["prompt"]},
+        training={**facts, **origin, "prompt": version.manifest["prompt"], "task": task.fingerprint},
     )

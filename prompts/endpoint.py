@@ -83,7 +83,10 @@ def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> 
     )
     free = 0.0 if spec.api_base == "local" else None
     prices = (_first(spec.input_price, free), _first(spec.output_price, free))
-    own = replace(own, input_price=prices[0], output_price=prices[1])
+    # Our own server can always score. To insist tells at the first asking of labels that begin alike, instead of
+    # giving answers without a confidence, which would all go to people. A student generates such labels instead.
+    insist = own.dialect == "llama.cpp" and own.mode == "auto"
+    own = replace(own, mode="score" if insist else own.mode, input_price=prices[0], output_price=prices[1])
     return _for_task(own, task, spec.top_logprobs)
 
 
@@ -130,8 +133,7 @@ def _for_task(endpoint: Endpoint, task: Task, top_logprobs: int | None) -> Endpo
     count = top_logprobs or (_LOCAL_LOGPROBS if local else _OTHER_LOGPROBS)
     if not isinstance(task.answer, ChoiceAnswer):
         return replace(endpoint, mode="generate", calibrate=False, top_logprobs=count)
-    mode = "score" if local and endpoint.mode == "auto" else endpoint.mode
-    return replace(endpoint, mode=mode, top_logprobs=count)
+    return replace(endpoint, top_logprobs=count)
 
 
 def _address(api_base: str | None, local_url: str) -> str | None:

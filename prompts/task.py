@@ -8,6 +8,7 @@ task = load_task(Path("prompts/legal_intake"))
 """
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,7 +17,17 @@ from prompts.faults import sense_faults, shape_faults
 from prompts.strict_yaml import read_text, read_yaml
 from records.errors import InputError
 
-__all__ = ["ChoiceAnswer", "Example", "JsonAnswer", "LabelSpec", "Task", "TaskFile", "Teacher", "load_task"]
+__all__ = [
+    "ChoiceAnswer",
+    "Example",
+    "JsonAnswer",
+    "LabelSpec",
+    "Task",
+    "TaskFile",
+    "Teacher",
+    "load_task",
+    "restore_task",
+]
 
 
 def load_task(folder: Path) -> Task:
@@ -36,6 +47,11 @@ def load_task(folder: Path) -> Task:
         head = f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}"
         raise InputError("\n  - ".join([head, *faults]))
     return Task(**{name: getattr(shape, name) for name in TaskFile.model_fields}, guidelines=guidelines, folder=folder)
+
+
+def restore_task(definition: dict[str, Any], folder: Path) -> Task:
+    """A task from what `Task.definition` gave: the version that a student was trained with."""
+    return Task(**definition, folder=folder)
 
 
 def _guidelines(folder: Path, faults: list[str]) -> str:

@@ -37,6 +37,16 @@ def folder(store: Store, name: str) -> Path:
     return Path(found)
 
 
+def definition(store: Store, name: str, fingerprint: str) -> tuple[dict[str, Any], Path] | None:
+    """An earlier version of a task as it was defined, and its folder; None for a version that was never used."""
+    query = sa.select(table.c.definition, table.c.folder).where(
+        table.c.name == name, table.c.fingerprint == fingerprint
+    )
+    with store.read() as db:
+        found = db.execute(query).first()
+    return (found.definition, Path(found.folder)) if found else None
+
+
 def names(store: Store) -> list[str]:
     """All tasks that were ever used, sorted."""
     with store.read() as db:

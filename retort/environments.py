@@ -14,6 +14,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from retort import ports
+
 PROJECT = Path(__file__).resolve().parents[1]
 TORCH_INDEX = "RETORT_TORCH_INDEX"
 
@@ -96,7 +98,7 @@ def steps(chosen: Layer, project: Path = PROJECT) -> list[Step]:
     extra = declared["optional-dependencies"]["training"]
     torch = [name for name in extra if name.startswith("torch==")]
     rest = [name for name in extra if name not in torch]
-    index = os.environ.get(TORCH_INDEX, "")
+    index = os.environ.get(TORCH_INDEX) or ports.dotenv(project / ".env").get(TORCH_INDEX, "")
     source = ("--index-url", index) if index else ()
     first = Step(("--no-deps", *source, *torch), " ".join(torch), 1)
     sure = sum(1 for pin in pins if ";" not in pin)  # the others depend on the machine, most of them on CUDA

@@ -38,6 +38,7 @@ class Overview(BaseModel):
         """For people."""
         lines = [f"{s.title:<18}{s.state:<12}{s.url}" for s in self.services]
         lines += [f"{'home':<18}{'':<12}{self.home}"]
+        lines += [f"{'gateway key':<18}{'':<12}{self.home}/gateway.key"]
         for broken in (s for s in self.services if s.state in ("failed", "exited")):
             lines += ["", f"{broken.title} crashed. The end of {broken.log}:", broken.log_tail]
         for task in self.tasks:
@@ -57,6 +58,7 @@ class Overview(BaseModel):
 
 def overview(settings: Settings) -> Overview:
     """Ask every service and read the store."""
+    settings.folder()
     store = Store.open(settings.store)
     try:
         tasks = [_task(store, name) for name in taskbook.names(store)]

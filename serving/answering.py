@@ -19,8 +19,8 @@ from uuid import uuid4
 from prompts.ask import Reply, ask
 from prompts.endpoint import Endpoint, priced, student_endpoint, teacher_endpoint
 from prompts.render import answer_text
-from prompts.task import ChoiceAnswer, Task
-from records import registry
+from prompts.task import ChoiceAnswer, Task, restore_task
+from records import registry, taskbook
 from records.errors import InputError, ServiceError
 from records.store import Store
 from records.types import Answer, Outcome, Release, Request
@@ -66,7 +66,7 @@ class Answering:
         """`model_url`: the local model server, with or without `/v1`."""
         self._store, self._model_url, self._environ, self._journal = store, model_url, environ, journal
         self._tasks = TaskShelf(store)
-        self._served: dict[str, str] = {}
+        self._served: dict[str, tuple[str, Task | None]] = {}
 
     async def task(self, name: str) -> Task:
         """The task as its folder has it now. Raises InputError when the store does not know it."""
@@ -91,10 +91,10 @@ class Answering:
     async def _ask(self, task: Task, text: str, release: Release | None) -> _Asked:
         if release is None:
             return await self._ask_teacher(task, text, fallback=False)
-        name = await asyncio.to_thread(self._student, release)
+        name, taught = await asyncio.to_thread(self._student, release)
         # One try: where the student does not answer at once, the teacher is the better second try.
         endpoint = replace(student_endpoint(task, name, self._model_url), retries=0)
-        reply = await _try(endpoint, task, text, teaching=False)
+        reply = await _try(endpoint, taught or task, text, teaching=False)
         if reply.outcome is Outcome.answered:
             return _Asked(reply, endpoint.model, f"{release.name} {name}")
         _log.warning("%s: %s %s (%s): the teacher answers", release.name, name, reply.outcome.value, reply.error)
@@ -109,10 +109,16 @@ class Answering:
         reply = await _try(endpoint, task, text, teaching=True)
         return _Asked(reply, endpoint.model, f"{task.name}@teacher {endpoint.model}", fallback)
 
-    def _student(self, release: Release) -> str:
-        """The name under which a release's student is served. A hash never changes its student: kept."""
+    def _student(self, release: Release) -> tuple[str, Task | None]:
+        """The name under which a release's student is served, and the task as it was when that student was trained.
+
+        A prompt that is edited afterwards is the teacher's and the next student's; this one was judged with its own.
+        A hash never changes its student: kept.
+        """
         if release.student_hash not in self._served:
-            self._served[release.student_hash] = registry.student(self._store, release.student_hash).model_name
+            student = registry.student(self._store, release.student_hash)
+            found = taskbook.definition(self._store, release.task, str(student.training.get("task", "")))
+            self._served[student.hash] = (student.model_name, restore_task(*found) if found else None)
         return self._served[release.student_hash]
 
 

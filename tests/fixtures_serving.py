@@ -89,8 +89,10 @@ def model_server(folder: Path, *options: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def student(task: str, hash_: str = SERVED_HASH) -> Student:
-    return Student(hash=hash_, task=task, dataset_version=1, base_model="b", recipe="r", path="/p", served_file="/f")
+def student(task: str, hash_: str = SERVED_HASH, training: dict[str, Any] | None = None) -> Student:
+    files = {"path": "/p", "served_file": "/f"}
+    facts: dict[str, Any] = {"dataset_version": 1, "base_model": "b", "recipe": "r", "training": training or {}}
+    return Student(hash=hash_, task=task, **files, **facts)
 
 
 def verdict(task: str, id_: str, decision: Decision = Decision.approved, hash_: str = SERVED_HASH) -> Verdict:
@@ -106,9 +108,9 @@ def verdict(task: str, id_: str, decision: Decision = Decision.approved, hash_: 
     )
 
 
-def release(store: Store, task: str, hash_: str = SERVED_HASH) -> Release:
+def release(store: Store, task: str, hash_: str = SERVED_HASH, training: dict[str, Any] | None = None) -> Release:
     """A release of the student with this hash, with all that it takes."""
-    registry.add_student(store, student(task, hash_))
+    registry.add_student(store, student(task, hash_, training))
     registry.add_verdict(store, verdict(task, f"v-{task}-{hash_[:4]}", hash_=hash_))
     return registry.release(store, task, hash_, f"v-{task}-{hash_[:4]}")
 

@@ -21,13 +21,32 @@ from training import base, dataset, export, recipe, run
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = "Sort the message."
-TINY = {"lora_r": 8, "peft_layers_to_transform": list(range(20, 30)), "micro_batch_size": 4, "num_epochs": 12,
-        "learning_rate": 0.003, "warmup_ratio": 0.0, "save_steps": 4}
+TINY = {
+    "lora_r": 8,
+    "peft_layers_to_transform": list(range(20, 30)),
+    "micro_batch_size": 4,
+    "num_epochs": 12,
+    "learning_rate": 0.003,
+    "warmup_ratio": 0.0,
+    "save_steps": 4,
+}
 TEXTS = {
-    "debt": ("The invoice from May is still open.", "Third reminder, no money came.", "He cannot pay the bill.",
-             "They owe us 900 euros.", "Please collect the sum.", "Their cheque bounced again."),
-    "lease": ("The roof of our office leaks.", "Our landlord raises the rent.", "May we sublet the shop?",
-              "The warehouse is too small now.", "Keys to the new building?", "The premises need paint."),
+    "debt": (
+        "The invoice from May is still open.",
+        "Third reminder, no money came.",
+        "He cannot pay the bill.",
+        "They owe us 900 euros.",
+        "Please collect the sum.",
+        "Their cheque bounced again.",
+    ),
+    "lease": (
+        "The roof of our office leaks.",
+        "Our landlord raises the rent.",
+        "May we sublet the shop?",
+        "The warehouse is too small now.",
+        "Keys to the new building?",
+        "The premises need paint.",
+    ),
 }
 
 
@@ -60,10 +79,20 @@ def small_rows() -> list[dataset.Row]:
     for answer, texts in TEXTS.items():
         for text in texts:
             cluster = cluster_of(text)
-            messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text},
-                        {"role": "assistant", "content": answer}]
-            rows.append(dataset.Row(document_id=document_id(text), cluster=cluster, split=split_of(cluster),
-                                    messages=messages, source="correction"))
+            messages = [
+                {"role": "system", "content": SYSTEM},
+                {"role": "user", "content": text},
+                {"role": "assistant", "content": answer},
+            ]
+            rows.append(
+                dataset.Row(
+                    document_id=document_id(text),
+                    cluster=cluster,
+                    split=split_of(cluster),
+                    messages=messages,
+                    source="correction",
+                )
+            )
     return [row for row in rows if row.split is not Split.test]
 
 
@@ -90,8 +119,9 @@ def small_training(
     folder = run.run_folder(runs, dataset.read_manifest(data)["hash"], tiny, base_model)
     killed_at, orphans = _train_and_kill(data, path, base_model, runs, real_training_python, folder)
     said: list[tuple[str, int, int, str]] = []
-    result = run.train(data, tiny, base_model, runs, real_training_python, threads=1,
-                       progress=lambda *told: said.append(told))
+    result = run.train(
+        data, tiny, base_model, runs, real_training_python, threads=1, progress=lambda *told: said.append(told)
+    )
     exported = export.export(result, home / "models", real_training_python)
     return SmallTraining(data, tiny, base_model, runs, result, exported, killed_at, orphans, said)
 
@@ -100,9 +130,11 @@ def _train_and_kill(
     data: Path, path: Path, base_model: str, runs: Path, python: Path, folder: Path
 ) -> tuple[int, list[int]]:
     """Start the job in its own process, kill -9 that process after a checkpoint; (last step seen, orphans left)."""
-    code = ("import sys; from pathlib import Path; from training import recipe, run\n"
-            "data, path, base, runs, python = sys.argv[1:]\n"
-            "run.train(Path(data), recipe.load(path), base, Path(runs), Path(python), threads=1)")
+    code = (
+        "import sys; from pathlib import Path; from training import recipe, run\n"
+        "data, path, base, runs, python = sys.argv[1:]\n"
+        "run.train(Path(data), recipe.load(path), base, Path(runs), Path(python), threads=1)"
+    )
     command = [sys.executable, "-c", code, str(data), str(path), base_model, str(runs), str(python)]
     process = subprocess.Popen(command, cwd=ROOT)
     deadline = time.monotonic() + 400

@@ -62,6 +62,18 @@ async def test_before_a_release_the_teacher_answers_by_the_labels_name(store, jo
     assert row.cost_usd > 0 and row.latency_s > 0
 
 
+async def test_an_edited_prompt_does_not_reach_a_student_that_was_trained_with_another(store, journal, tmp_path):
+    async with Standin(ANSWERS) as teacher, Standin(ANSWERS) as student:
+        trained = mail(store, tmp_path, teacher.url, student.url)
+        release(store, "mail", training={"task": trained.fingerprint})
+        edited = mail(store, tmp_path, teacher.url, student.url, instructions="Say what it is.")
+        answering = Answering(store, NOWHERE, {}, journal)
+        served = await answering.answer(await answering.task("mail"), "a debt")
+    assert edited.fingerprint != trained.fingerprint
+    assert served.source == "mail@1 student-5e5e5e5e5e5e"
+    assert student.bodies[-1]["messages"][0]["content"] == "Sort the mail. Answer with one word."
+
+
 async def test_the_student_is_asked_without_the_teachers_examples(store, journal, tmp_path):
     async with Standin(ANSWERS) as teacher, Standin(ANSWERS) as student:
         mail(store, tmp_path, teacher.url, student.url)

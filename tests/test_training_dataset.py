@@ -23,8 +23,13 @@ def row(text: str, answer: str = "debt", source: str = "correction", **changes) 
         {"role": "user", "content": text},
         {"role": "assistant", "content": answer},
     ]
-    fields = {"document_id": document_id(text), "cluster": cluster, "split": split_of(cluster),
-              "messages": messages, "source": source}
+    fields = {
+        "document_id": document_id(text),
+        "cluster": cluster,
+        "split": split_of(cluster),
+        "messages": messages,
+        "source": source,
+    }
     return Row(**(fields | changes))
 
 

@@ -45,8 +45,12 @@ def test_a_finished_job_is_recognised_and_not_trained_again(tmp_path: Path, data
 
 def test_the_run_folder_follows_from_dataset_recipe_and_base(tmp_path: Path):
     cpu, gpu = recipe.load("cpu-135m"), recipe.load("gpu-7b-qlora")
-    folders = {run.run_folder(tmp_path, "a" * 64, cpu, "x"), run.run_folder(tmp_path, "b" * 64, cpu, "x"),
-               run.run_folder(tmp_path, "a" * 64, gpu, "x"), run.run_folder(tmp_path, "a" * 64, cpu, "y")}
+    folders = {
+        run.run_folder(tmp_path, "a" * 64, cpu, "x"),
+        run.run_folder(tmp_path, "b" * 64, cpu, "x"),
+        run.run_folder(tmp_path, "a" * 64, gpu, "x"),
+        run.run_folder(tmp_path, "a" * 64, cpu, "y"),
+    }
     assert len(folders) == 4
     assert run.run_folder(tmp_path, "a" * 64, cpu, "x") in folders
 
@@ -78,10 +82,12 @@ def test_two_processes_do_not_train_the_same_job(tmp_path: Path, data: Path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_whole_process_group(tmp_path: Path, data: Path, number: signal.Signals):
     """SIGTERM as a worker gets it: turned into an exception by the program."""
-    code = ("import signal, sys; from pathlib import Path; from training import recipe, run\n"
-            "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
-            "data, python = map(Path, sys.argv[1:])\n"
-            "run.train(data, recipe.load('cpu-135m'), 'org/model', data.parent / 'runs', python)")
+    code = (
+        "import signal, sys; from pathlib import Path; from training import recipe, run\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "data, python = map(Path, sys.argv[1:])\n"
+        "run.train(data, recipe.load('cpu-135m'), 'org/model', data.parent / 'runs', python)"
+    )
     python = make_standin(tmp_path, "hangs")
     command = [sys.executable, "-c", code, str(data), str(python)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -120,18 +126,27 @@ def test_an_unusable_base_model_is_refused_before_anything_starts(tmp_path: Path
 def test_the_base_models_tokenizer_is_llama_cpps(base_model: str, real_training_python: Path):
     import xllamacpp
 
-    texts = ["12345 and 6,789.50 EUR", "  two  spaces\n\n\ttab", "naïve – “quoted” … €", "日本語 🙂", "I'll don't it's",
-             "<|im_start|>user\nhi<|im_end|>\n", *TEXTS["debt"]]
+    texts = [
+        "12345 and 6,789.50 EUR",
+        "  two  spaces\n\n\ttab",
+        "naïve – “quoted” … €",
+        "日本語 🙂",
+        "I'll don't it's",
+        "<|im_start|>user\nhi<|im_end|>\n",
+        *TEXTS["debt"],
+    ]
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(base.packaged_gguf())
     parameters.n_ctx, parameters.n_parallel, parameters.cpuparams.n_threads = 512, 1, 1
     server = xllamacpp.Server(parameters)
     asked = [{"content": text, "add_special": False, "parse_special": True} for text in texts]
     theirs = [post(server.listening_address + "/tokenize", body)["tokens"] for body in asked]
-    code = ("import json, sys; from transformers import AutoTokenizer\n"
-            "t = AutoTokenizer.from_pretrained(sys.argv[1])\n"
-            "print(json.dumps([t(x, add_special_tokens=False).input_ids for x in json.load(sys.stdin)]"
-            " + [[t.eos_token, t.pad_token]]))")
+    code = (
+        "import json, sys; from transformers import AutoTokenizer\n"
+        "t = AutoTokenizer.from_pretrained(sys.argv[1])\n"
+        "print(json.dumps([t(x, add_special_tokens=False).input_ids for x in json.load(sys.stdin)]"
+        " + [[t.eos_token, t.pad_token]]))"
+    )
     *ours, ends = json.loads(run_in_training(real_training_python, "-c", code, base_model, given=json.dumps(texts)))
     assert ours == theirs
     assert ends == ["<|im_end|>", "<|im_end|>"]
@@ -166,8 +181,9 @@ def test_the_loss_falls_and_a_finished_real_job_is_not_trained_again(small_train
 
 
 @pytest.mark.real
-def test_the_exported_file_is_named_by_its_hash_and_knows_its_tokenizer(small_training: SmallTraining, tmp_path: Path,
-                                                                        real_training_python: Path):
+def test_the_exported_file_is_named_by_its_hash_and_knows_its_tokenizer(
+    small_training: SmallTraining, tmp_path: Path, real_training_python: Path
+):
     exported = small_training.exported
     assert exported.served_file.name == f"student-{exported.hash[:12]}.gguf"
     assert (exported.merged / "model.safetensors").is_file()

@@ -51,9 +51,19 @@ def main():
     RetortPlugin().post_model_load(Settings(adapter="lora"), spared)
     spared_loss, spared_gradients, spared_reached = step(spared, dict(batch))
     difference = max(float((a - b).abs().max()) for a, b in zip(gradients, spared_gradients, strict=True))
-    print(json.dumps({"loss": loss, "spared_loss": spared_loss, "difference": difference,
-                      "largest": max(float(g.abs().max()) for g in gradients),
-                      "reached": reached, "spared_reached": spared_reached}), file=sys.stdout)
+    print(
+        json.dumps(
+            {
+                "loss": loss,
+                "spared_loss": spared_loss,
+                "difference": difference,
+                "largest": max(float(g.abs().max()) for g in gradients),
+                "reached": reached,
+                "spared_reached": spared_reached,
+            }
+        ),
+        file=sys.stdout,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Made executable by `make_standin` with a behaviour: "trains", "fails" (an except
 import sys
 from pathlib import Path
 
-SCRIPT = '''#!{python}
+SCRIPT = """#!{python}
 import json, os, pathlib, subprocess, sys, time
 behaviour = {behaviour!r}
 if "training.check_recipe" in sys.argv:
@@ -28,7 +28,7 @@ for step in range(1, 5):
         (run / "pids").write_text(f"{{os.getpid()}} {{child.pid}}")
         time.sleep(600)
 (run / "output" / "adapter_model.safetensors").write_text("weights")
-'''
+"""
 
 
 def make_standin(folder: Path, behaviour: str) -> Path:

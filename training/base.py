@@ -42,8 +42,10 @@ def ensure_base(base_model: str, models_dir: Path, training_python: Path, progre
     if (folder / "config.json").is_file():
         return str(folder.absolute())
     if folder.is_dir() or not _HUB_NAME.match(base_model):
-        raise InputError(f"Base model {base_model!r} is neither {PACKAGED!r}, nor a folder with a config.json, nor a "
-                         "hub name like 'organisation/model'.")
+        raise InputError(
+            f"Base model {base_model!r} is neither {PACKAGED!r}, nor a folder with a config.json, nor a "
+            "hub name like 'organisation/model'."
+        )
     return base_model
 
 

@@ -76,8 +76,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name, facts in manifest["files"].items():
         found = _sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != facts["sha256"]:
-            raise InputError(f"{folder / name} was changed after the dataset was frozen (hash {found[:12]}, frozen "
-                             f"{facts['sha256'][:12]}): build a new version instead of editing one.")
+            raise InputError(
+                f"{folder / name} was changed after the dataset was frozen (hash {found[:12]}, frozen "
+                f"{facts['sha256'][:12]}): build a new version instead of editing one."
+            )
     return manifest
 
 
@@ -103,8 +105,10 @@ def _check(task: str, rows: Sequence[Row]) -> None:
     if twice:
         raise InputError(f"Document {twice[0]} is in the training set twice ({len(twice)} such): give one answer each.")
     if not any(row.split is Split.train for row in rows):
-        raise InputError(f"There is no row to train on for task {task!r} ({len(rows)} rows, none in the train split): "
-                         "collect corrections or lower review.trust_above first.")
+        raise InputError(
+            f"There is no row to train on for task {task!r} ({len(rows)} rows, none in the train split): "
+            "collect corrections or lower review.trust_above first."
+        )
 
 
 def _check_split(row: Row) -> None:
@@ -112,16 +116,19 @@ def _check_split(row: Row) -> None:
     if Split.test in (row.split, belongs):
         raise InputError(f"Document {row.document_id} is a test document: it is never trained on. Leave it out.")
     if row.split is not belongs:
-        raise InputError(f"Document {row.document_id} is given as {row.split}, but its content says {belongs} "
-                         f"(cluster {row.cluster}): take the split from records.split.")
+        raise InputError(
+            f"Document {row.document_id} is given as {row.split}, but its content says {belongs} "
+            f"(cluster {row.cluster}): take the split from records.split."
+        )
 
 
 def _check_messages(row: Row) -> None:
     where = f"Document {row.document_id}"
     for message in row.messages:
         if set(message) != {"role", "content"} or message["role"] not in _ROLES:
-            raise InputError(f"{where} has a message that is no {{role, content}} of system, user or assistant: "
-                             f"{message!r:.120}")
+            raise InputError(
+                f"{where} has a message that is no {{role, content}} of system, user or assistant: {message!r:.120}"
+            )
     if not row.messages or row.messages[-1]["role"] != "assistant":
         raise InputError(f"{where} has no answer to learn: its last message must be the assistant's.")
     if not row.messages[-1]["content"].strip():
@@ -129,8 +136,10 @@ def _check_messages(row: Row) -> None:
     try:
         _line(row).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds a broken character (half a surrogate pair, {error.reason}): "
-                         "clean the text before it is labelled.") from error
+        raise InputError(
+            f"{where} holds a broken character (half a surrogate pair, {error.reason}): "
+            "clean the text before it is labelled."
+        ) from error
 
 
 def _line(row: Row) -> str:
@@ -164,6 +173,8 @@ def _manifest(task: str, rows: Sequence[Row], prompt: str, digest: str) -> dict[
 def _known(folder: Path, digest: str) -> dict[str, Any]:
     manifest = read_manifest(folder)
     if manifest["hash"] != digest:
-        raise InputError(f"{folder} already holds another dataset (hash {manifest['hash'][:12]}, yours {digest[:12]}): "
-                         "a version is frozen, build the next one.")
+        raise InputError(
+            f"{folder} already holds another dataset (hash {manifest['hash'][:12]}, yours {digest[:12]}): "
+            "a version is frozen, build the next one."
+        )
     return manifest

@@ -60,16 +60,19 @@ def write_tokenizer(gguf: Path, output: Path) -> None:
     inner["normalizer"] = None
     inner["model"]["byte_fallback"] = False
     _write(output / "tokenizer.json", inner)
-    _write(output / "tokenizer_config.json", {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<|im_start|>",
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|im_end|>",
-        "unk_token": "<|endoftext|>",
-        "add_prefix_space": False,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": CONTEXT,
-    })
+    _write(
+        output / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": "<|im_start|>",
+            "eos_token": "<|im_end|>",
+            "pad_token": "<|im_end|>",
+            "unk_token": "<|endoftext|>",
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": CONTEXT,
+        },
+    )
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

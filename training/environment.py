@@ -42,13 +42,22 @@ def run_in_training(training_python: Path, *arguments: str, given: str = "") -> 
     """
     environment = child_environment(threads=min(2, os.cpu_count() or 1), offline=True)
     try:
-        done = subprocess.run([str(training_python), *arguments], env=environment, text=True, input=given,
-                              capture_output=True, check=False)
+        done = subprocess.run(
+            [str(training_python), *arguments],
+            env=environment,
+            text=True,
+            input=given,
+            capture_output=True,
+            check=False,
+        )
     except OSError as error:
-        raise EnvironmentFault(f"{training_python} cannot be started ({error.strerror}): the training environment is "
-                               "missing or broken, set it up again.") from error
+        raise EnvironmentFault(
+            f"{training_python} cannot be started ({error.strerror}): the training environment is "
+            "missing or broken, set it up again."
+        ) from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise EnvironmentFault(f"{' '.join(arguments[:2])} ended with exit code {done.returncode} in the training "
-                               f"environment: {said:.500}")
+        raise EnvironmentFault(
+            f"{' '.join(arguments[:2])} ended with exit code {done.returncode} in the training environment: {said:.500}"
+        )
     return done.stdout

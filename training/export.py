@@ -42,8 +42,18 @@ def export(result: TrainResult, models_dir: Path, training_python: Path, progres
     partial = models_dir.absolute() / f".{result.run.name}.gguf"
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        run_in_training(training_python, "-m", "convert_hf_to_gguf", str(merged), "--outtype", QUANTISATION,
-                        "--outfile", str(partial), "--model-name", "student")
+        run_in_training(
+            training_python,
+            "-m",
+            "convert_hf_to_gguf",
+            str(merged),
+            "--outtype",
+            QUANTISATION,
+            "--outfile",
+            str(partial),
+            "--model-name",
+            "student",
+        )
         progress("export", 2, 3, "checking the file")
         check_tokenizer(partial, Path(result.base_model).name, training_python)
         with partial.open("rb") as file:
@@ -61,8 +71,10 @@ def check_tokenizer(gguf: Path, base_model: str, training_python: Path) -> None:
     fields = json.loads(run_in_training(training_python, "-m", "training.gguf_fields", str(gguf), *_TOKENIZER))
     wrong = fields != _SMOLLM if base_model == PACKAGED else fields["tokenizer.ggml.pre"] in (None, "default")
     if wrong:
-        raise ServiceError(f"The converted student has the tokenizer {fields}, llama.cpp would read it wrongly "
-                           f"(SmolLM2's is {_SMOLLM}): repair the base model's tokenizer.json and export again.")
+        raise ServiceError(
+            f"The converted student has the tokenizer {fields}, llama.cpp would read it wrongly "
+            f"(SmolLM2's is {_SMOLLM}): repair the base model's tokenizer.json and export again."
+        )
 
 
 def _merged(result: TrainResult, training_python: Path, progress: Progress) -> Path:

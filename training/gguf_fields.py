@@ -1,7 +1,7 @@
 """What a GGUF file says of itself, as JSON. Runs in the training environment.
 
-    python -m training.gguf_fields student.gguf tokenizer.ggml.model tokenizer.ggml.pre
-    {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
+python -m training.gguf_fields student.gguf tokenizer.ggml.model tokenizer.ggml.pre
+{"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
 """
 
 import json

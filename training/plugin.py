@@ -38,8 +38,12 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
         """Write step, total, epoch and loss; logs without a loss (the closing summary) are left out."""
         if "loss" not in logs or not state.is_world_process_zero:
             return
-        line = {"step": state.global_step, "total": state.max_steps, "epoch": round(float(state.epoch or 0), 2),
-                "loss": round(float(logs["loss"]), 4)}
+        line = {
+            "step": state.global_step,
+            "total": state.max_steps,
+            "epoch": round(float(state.epoch or 0), 2),
+            "loss": round(float(logs["loss"]), 4),
+        }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

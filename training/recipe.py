@@ -17,9 +17,21 @@ from records.types import Record
 from training.environment import run_in_training
 
 FOLDER = Path(__file__).parent / "recipes"
-FILLED_IN = ("base_model", "datasets", "test_datasets", "val_set_size", "dataset_prepared_path", "output_dir",
-             "plugins", "auto_resume_from_checkpoints", "resume_from_checkpoint", "hub_model_id", "push_dataset_to_hub",
-             "special_tokens", "chat_template")
+FILLED_IN = (
+    "base_model",
+    "datasets",
+    "test_datasets",
+    "val_set_size",
+    "dataset_prepared_path",
+    "output_dir",
+    "plugins",
+    "auto_resume_from_checkpoints",
+    "resume_from_checkpoint",
+    "hub_model_id",
+    "push_dataset_to_hub",
+    "special_tokens",
+    "chat_template",
+)
 _EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
 
 

@@ -62,8 +62,15 @@ def run_folder(runs_dir: Path, dataset_hash: str, recipe: recipes.Recipe, base: 
     return runs_dir.absolute() / f"{dataset_hash[:12]}-{settings[:12]}"
 
 
-def train(dataset: Path, recipe: recipes.Recipe, base: str, runs_dir: Path, training_python: Path,
-          threads: int = 2, progress: Progress = silent) -> TrainResult:
+def train(
+    dataset: Path,
+    recipe: recipes.Recipe,
+    base: str,
+    runs_dir: Path,
+    training_python: Path,
+    threads: int = 2,
+    progress: Progress = silent,
+) -> TrainResult:
     """Train `base` on the frozen `dataset`; the result of the earlier run where the same job was finished before.
 
     Raises InputError for a changed dataset or a recipe that Axolotl refuses, ServiceError where Axolotl fails or the
@@ -84,10 +91,18 @@ def train(dataset: Path, recipe: recipes.Recipe, base: str, runs_dir: Path, trai
         _axolotl(run, training_python, threads, offline=Path(base).is_dir(), progress=progress)
         steps = read_progress(run)
         result = TrainResult(
-            run=run, dataset_hash=manifest["hash"], recipe=recipe.name, recipe_hash=recipe.hash, base_model=base,
-            axolotl=version, steps=steps[-1]["step"], epochs=steps[-1]["epoch"], resumed_from=resumed,
+            run=run,
+            dataset_hash=manifest["hash"],
+            recipe=recipe.name,
+            recipe_hash=recipe.hash,
+            base_model=base,
+            axolotl=version,
+            steps=steps[-1]["step"],
+            epochs=steps[-1]["epoch"],
+            resumed_from=resumed,
             loss=round(sum(line["loss"] for line in steps[-10:]) / len(steps[-10:]), 4),
-            seconds=round(time.monotonic() - started, 1))
+            seconds=round(time.monotonic() - started, 1),
+        )
         _finish(run, result)
     return result
 
@@ -135,15 +150,24 @@ def _axolotl(run: Path, training_python: Path, threads: int, offline: bool, prog
     command = [*axolotl, str(run / "config.yaml"), "--launcher", "python"]
     environment = child_environment(threads, offline) | {"RETORT_WATCH_PARENT": "1"}
     with (run / "log.txt").open("ab") as log:
-        process = subprocess.Popen(command, cwd=run, env=environment, stdin=subprocess.PIPE, stdout=log,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=run,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             _watch(process, run, progress)
         finally:
             _end_group(process)
     if process.returncode or not any((run / "output").glob("*.safetensors")) or not read_progress(run):
-        raise ServiceError(f"Axolotl ended with exit code {process.returncode}: {last_error(run / 'log.txt')} "
-                           f"The whole log: {run / 'log.txt'}. The same command again resumes at the last checkpoint.")
+        raise ServiceError(
+            f"Axolotl ended with exit code {process.returncode}: {last_error(run / 'log.txt')} "
+            f"The whole log: {run / 'log.txt'}. The same command again resumes at the last checkpoint."
+        )
 
 
 def _watch(process: "subprocess.Popen[bytes]", run: Path, progress: Progress) -> None:
