@@ -335,6 +335,7 @@ def test_a_harvest_brings_each_text_once_however_often_it_runs(context, task):
     again = harvest_traffic(context).tasks[0]
     assert (first.requests, first.added, first.known) == (5, 2, 1)
     assert (again.requests, again.added, again.known) == (0, 0, 0)
+    assert first.unlabelled == again.unlabelled == 2  # an event that was lost is announced again
     documents = {d.text: d for d in library.documents(context.store, "mail")}
     assert documents.keys() == {known, *new}
     assert (documents[known].source, documents[new[0]].source) == ("test", "traffic")
