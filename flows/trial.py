@@ -120,7 +120,8 @@ def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, doc
     prompt = prompt_fingerprint(task, teaching=role is Role.teacher)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
     price = None if role is Role.teacher else task.student.price_per_hour
-    return candidate(f"{endpoint.model.removeprefix('openai/')}", role, answers, price)
+    name = endpoint.model.removeprefix("openai/")
+    return candidate(f"{name} (untuned)" if role is Role.base else name, role, answers, price)
 
 
 def _taught(context: Context, task: Task, student: Student) -> dict[str, Answer]:

@@ -1,5 +1,6 @@
 """The commands that run a step of the circle, exactly as its flow does, without Prefect in between."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -118,12 +119,14 @@ def ask(
     json: Json = False,
 ) -> None:
     """Ask the gateway, as the application does; shows which release answered."""
+    from prompts.task import load_task
     from retort.gateway_client import ask as ask_gateway
 
     document = typer.get_text_stream("stdin").read() if text == "-" else text
     if not document.strip():
         raise InputError("the document is empty: give its text, or `-` and pipe it in.")
-    result = ask_gateway(prepared(), task, document)
+    named = load_task(Path(task).expanduser()).name if "/" in task else task
+    result = ask_gateway(prepared(), named, document)
     show(result, json, f"{result.answer}   ({result.release}, {1000 * result.seconds:.0f} ms)")
 
 
