@@ -135,7 +135,7 @@ def test_answers_collected_start_training_and_training_starts_the_release(circle
     assert live is not None
     assert live.student_hash == student.hash
     page = Path(verdict.report_path or "").read_text()
-    assert "data:image/png;base64," in page
+    assert page.count("data:image/svg+xml;base64,") == 3
     assert "<script" not in page
 
 
