@@ -1,6 +1,7 @@
 """Who answers a request, and what is recorded of it: without the proxy, in this process."""
 
 import logging
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -8,10 +9,10 @@ from fixtures_serving import SERVED_HASH, release, remember
 
 from prompts.litellm_door import close
 from prompts.standin import Standin
-from records import registry, traffic
+from records import registry, tables, traffic
 from records.errors import InputError, ServiceError
 from records.store import Store
-from records.types import Outcome
+from records.types import Outcome, Request
 from serving.answering import Answering, NoAnswer
 from serving.journal import Journal
 from serving.provider import document_of
@@ -150,6 +151,19 @@ async def test_a_store_that_cannot_be_written_loses_no_answer(store, journal, tm
     assert served.content == "debt"
     assert journal.lost == 1
     assert "1 request(s) not recorded" in caplog.text
+
+
+def test_a_full_queue_drops_requests_and_counts_them(store, caplog):
+    journal = Journal(store, room=1)
+    common = {"task": "mail", "text": "x", "value": "debt", "outcome": Outcome.answered, "model": "m", "release": None}
+    with store.begin() as db, caplog.at_level(logging.ERROR, logger="retort.gateway"):
+        db.execute(sa.delete(tables.requests))  # holds SQLite's write lock: the journal's writer waits
+        for n in range(6):
+            journal.note(Request(id=f"req-{n}", **common), 1.0)
+            time.sleep(0.05)
+    journal.close()
+    assert (journal.lost, len(traffic.requests(store, "mail"))) == (4, 2)
+    assert "too many wait to be written" in caplog.text
 
 
 async def test_an_empty_document_is_refused_before_anybody_is_asked(store, journal, tmp_path):
