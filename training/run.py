@@ -89,22 +89,23 @@ def train(
         (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         started = time.monotonic()
         _axolotl(run, training_python, threads, offline=Path(base).is_dir(), progress=progress)
-        steps = read_progress(run)
-        result = TrainResult(
-            run=run,
-            dataset_hash=manifest["hash"],
-            recipe=recipe.name,
-            recipe_hash=recipe.hash,
-            base_model=base,
-            axolotl=version,
-            steps=steps[-1]["step"],
-            epochs=steps[-1]["epoch"],
-            resumed_from=resumed,
-            loss=round(sum(line["loss"] for line in steps[-10:]) / len(steps[-10:]), 4),
-            seconds=round(time.monotonic() - started, 1),
-        )
+        seconds = round(time.monotonic() - started, 1)
+        job = {"dataset_hash": manifest["hash"], "recipe": recipe.name, "recipe_hash": recipe.hash, "base_model": base}
+        facts = {"run": run, **job, "axolotl": version, "seconds": seconds, "resumed_from": resumed}
+        result = TrainResult.model_validate({**facts, **_last_steps(run)})
         _finish(run, result)
     return result
+
+
+def _last_steps(run: Path) -> dict[str, Any]:
+    """How far the training came, and the mean loss of its last ten logged steps."""
+    steps = read_progress(run)
+    last = steps[-10:]
+    return {
+        "steps": steps[-1]["step"],
+        "epochs": steps[-1]["epoch"],
+        "loss": round(sum(line["loss"] for line in last) / len(last), 4),
+    }
 
 
 def prune_checkpoints(output: Path) -> int:
