@@ -131,9 +131,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 inside a container only: there is no key")
     parser.add_argument("--models", type=Path, required=True, help="folder of <name>.gguf files; may be empty")
     parser.add_argument("--keep", type=int, default=3, help="models kept in memory (3)")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="threads a model; default: all cores but one, or two"
-    )
+    parser.add_argument("--threads", type=int, default=0, help="threads a model; default: all cores but one, or two")
     parser.add_argument("--slots", type=int, default=2, help="requests at the same time, a model (2)")
     parser.add_argument("--context", type=int, default=4096, help="tokens of prompt and answer, a request (4096)")
     return parser.parse_args()
