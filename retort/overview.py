@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from flows.settings import Settings
 from records import corrections, desk_log, ledger, library, registry, taskbook
 from records.store import Store
-from records.types import Role
+from records.types import Outcome, Role
 from retort import stack
 from retort.stack import Service
 
@@ -73,7 +73,7 @@ def _task(store: Store, name: str) -> TaskOverview:
     return TaskOverview(
         name=name,
         documents=library.counts(store, name),
-        labelled=len(ledger.newest(store, name, Role.teacher)),
+        labelled=sum(a.outcome is not Outcome.failed for a in ledger.newest(store, name, Role.teacher).values()),
         spent_usd=ledger.spent(store, name),
         on_desk=len(desk_log.sent(store, name)),
         corrected=len(settled.gold),

@@ -88,7 +88,14 @@ def people_say(context: Context, task: Task, said: Mapping[str, Answer], who: st
     corrections.save(context.store, rows)
 
 
-def teacher_says(context: Context, task: Task, document: Document, answer: Answer, confidence: float | None) -> None:
+def teacher_says(
+    context: Context,
+    task: Task,
+    document: Document,
+    answer: Answer | None,
+    confidence: float | None,
+    outcome: Outcome = Outcome.answered,
+) -> None:
     """One answer of the teacher to the task's present prompt."""
     prompt = prompt_fingerprint(task, teaching=True)
     ledger.save(
@@ -100,7 +107,7 @@ def teacher_says(context: Context, task: Task, document: Document, answer: Answe
             role=Role.teacher,
             model=task.teacher.model,
             prompt=prompt,
-            outcome=Outcome.answered,
+            outcome=outcome,
             value=answer,
             confidence=confidence,
         ),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from fixtures_flows import arrive, context_at, people_say, student_of, texts
+from fixtures_flows import arrive, context_at, people_say, student_of, teacher_says, texts
 from fixtures_serving import teacher, verdict
 from task_folders import write_task
 
@@ -25,7 +25,7 @@ from flows.context import find_task
 from flows.train import freeze
 from flows.trial import measure
 from records import registry, taskbook
-from records.types import Split
+from records.types import Outcome, Split
 from retort import cli, steps
 
 ROOT = Path(__file__).parents[1]
@@ -243,10 +243,13 @@ def test_a_dry_run_shows_prompt_and_cost_and_json_is_one_object_alone(retort):
 def test_status_shows_services_and_tasks_as_text_and_as_one_object(retort, home, tmp_path):
     context = context_at(home)
     task = find_task(context, str(write_task(tmp_path / "mail")))
-    arrive(context, task, *texts(Split.train, 2), *texts(Split.test, 1))
+    first, second, _ = arrive(context, task, *texts(Split.train, 2), *texts(Split.test, 1))
+    teacher_says(context, task, first, "lease", 0.9)
+    teacher_says(context, task, second, None, None, Outcome.failed)
     context.store.close()
     ran, told = retort("status"), only_json(retort("status", "--json"))
     assert ran.code == 0 and "documents    1 test, 2 train" in ran.out and "live         the teacher" in ran.out
+    assert "teacher      1 answers" in ran.out  # a call that failed is no answer
     assert told["home"] == str(home) and [task["name"] for task in told["tasks"]] == ["mail"]
     assert {service["name"] for service in told["services"]} == {"prefect", "worker", "argilla", "models", "gateway"}
     assert {service["state"] for service in told["services"]} == {"stopped"}
