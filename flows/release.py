@@ -16,7 +16,7 @@ from flows.trial import measure, verdict_of
 from prompts.render import prompt_fingerprint
 from prompts.task import Task
 from records import registry
-from records.errors import InputError
+from records.errors import InputError, StoreError
 from records.types import Decision, Student
 from serving.release import promote
 
@@ -87,7 +87,10 @@ def _chosen(context: Context, task: Task, student: str) -> Student:
     students = registry.task_students(context.store, task.name)
     if not students:
         raise InputError(f"{task.name} has no student yet: run `retort train --task {task.name}` first.")
-    chosen = registry.student(context.store, student) if student else students[-1]
+    try:
+        chosen = registry.student(context.store, student) if student else students[-1]
+    except StoreError as fault:  # here it is what a person gave that is wrong
+        raise InputError(str(fault)) from None
     if chosen.task != task.name:
         raise InputError(f"student {chosen.hash[:12]} was trained for {chosen.task}, not for {task.name}.")
     if chosen.training.get("prompt") != prompt_fingerprint(task, teaching=False):

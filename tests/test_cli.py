@@ -171,6 +171,16 @@ def test_what_no_command_understands_is_exit_code_2_and_names_the_help(retort, w
     assert ran.code == 2 and "--help" in ran.err and ran.out == ""
 
 
+def test_an_unknown_student_is_one_sentence_and_exit_code_2(retort, home, tmp_path):
+    context = context_at(home)
+    task = find_task(context, str(write_task(tmp_path / "mail")))
+    people_say(context, task, {d.id: "lease" for d in arrive(context, task, *texts(Split.train, 3))})
+    student_of(context, task, freeze(context, task))
+    context.store.close()
+    ran = retort("release", "--task", "mail", "--student", "zzz")
+    assert ran.code == 2 and "begins with 'zzz'" in one_sentence(ran)
+
+
 def test_all_faults_of_a_task_are_told_at_once(retort, tmp_path):
     folder = write_task(tmp_path / "bad", title="", gates={}, gate={"margin": 7})
     ran = retort("label", "--task", str(folder), "--dry-run")
