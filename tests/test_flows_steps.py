@@ -21,6 +21,7 @@ from fixtures_flows import (
 from fixtures_serving import verdict
 from task_folders import make_task, write_task
 
+from evaluation.gate import Rule
 from flows.collect import _counted, collect_answers
 from flows.context import find_task
 from flows.harvest import bring_back, harvest_traffic
@@ -274,6 +275,13 @@ def test_an_unknown_recipe_is_refused_before_anything_is_frozen(context, task):
 
 
 # --- release
+
+
+@pytest.mark.parametrize("gate", [{"margin": 0.999}, {"max_unreadable_rate": 1.0}, {"confidence": 0.51}])
+def test_what_a_task_may_say_of_its_gate_is_a_rule_and_a_margin_of_1_is_refused(tmp_path, gate):
+    assert Rule(**make_task(tmp_path / "mail", gate=gate).gate.model_dump())
+    with pytest.raises(InputError, match=r"gate\.margin: 1\.0: input should be less than 1"):
+        make_task(tmp_path / "wide", gate={"margin": 1.0})
 
 
 def test_release_refuses_what_it_cannot_judge_and_says_why(context, task, tmp_path):
