@@ -16,7 +16,7 @@ from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.reporting import as_task, publish, reported_workplace
 from flows.teacher import teacher_of, waiting_for
-from prompts.engine import label_many
+from prompts.engine import INTERRUPTED, label_many
 from prompts.sources import read_documents
 from prompts.task import Task
 from records import library
@@ -60,6 +60,11 @@ class Labelled(BaseModel):
     arrived: Arrived
     asked: Asked
     desk: OnDesk
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person stopped it; what was answered until then is kept and on the desk."""
+        return self.asked.stopped == INTERRUPTED
 
     @property
     def text(self) -> str:

@@ -29,6 +29,8 @@ from records.progress import Progress, silent
 from records.store import Store
 from records.types import Document, Label, Outcome, Role
 
+INTERRUPTED = "interrupted"
+"""Why a run ended early that a person stopped."""
 _FAILURES_IN_A_ROW = 12
 _UNREACHABLE_IN_A_ROW = 3
 _GRACE_S = 30.0
@@ -123,7 +125,7 @@ class _Run:
                 waiting.cancel()
                 await asyncio.gather(workers, waiting, return_exceptions=True)
             if stop.is_set() and self.summary.stopped is None and next(queue, None):
-                self.summary.stopped = "interrupted"
+                self.summary.stopped = INTERRUPTED
 
     async def _work(self, queue: Iterator[tuple[str, Document]], stop: asyncio.Event) -> None:
         """Take documents off the queue, one after the other, until it is empty or the run is to stop."""

@@ -35,6 +35,8 @@ def label(
             return
         result = label_documents(context, task, documents, text_column, limit, budget)
     show(result, json, result.text)
+    if result.interrupted:
+        raise typer.Exit(130)
 
 
 def collect(

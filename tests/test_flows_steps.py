@@ -25,7 +25,7 @@ from evaluation.gate import Rule
 from flows.collect import _counted, collect_answers
 from flows.context import find_task
 from flows.harvest import bring_back, harvest_traffic
-from flows.label import ask_teacher, read_source
+from flows.label import Arrived, Asked, Labelled, ask_teacher, read_source
 from flows.release import release_student
 from flows.teacher import preview, waiting_for
 from flows.train import freeze, train_student
@@ -282,6 +282,16 @@ def test_what_a_task_may_say_of_its_gate_is_a_rule_and_a_margin_of_1_is_refused(
     assert Rule(**make_task(tmp_path / "mail", gate=gate).gate.model_dump())
     with pytest.raises(InputError, match=r"gate\.margin: 1\.0: input should be less than 1"):
         make_task(tmp_path / "wide", gate={"margin": 1.0})
+
+
+def test_a_labelling_that_a_person_stopped_says_so():
+    asked = {name: 0 for name in ("documents", "known", "answered", "no_answer", "failed", "left")}
+    asked |= {name: 0.0 for name in ("cost_usd", "seconds", "p50_ms", "p95_ms")}
+    for stopped, expected in (("interrupted", True), ("budget of $1 used up", False), (None, False)):
+        told = Labelled.model_construct(
+            task="mail", arrived=Arrived(), asked=Asked(**asked, stopped=stopped), desk=None
+        )
+        assert told.interrupted is expected
 
 
 def test_release_refuses_what_it_cannot_judge_and_says_why(context, task, tmp_path):
