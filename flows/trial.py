@@ -20,9 +20,10 @@ from evaluation.score import Candidate, candidate
 from flows.context import Context
 from flows.teacher import teacher_of
 from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
-from prompts.engine import label_many
+from prompts.engine import INTERRUPTED, label_many
 from prompts.parse import parse
 from prompts.render import prompt_fingerprint
+from prompts.summary import LabelSummary
 from prompts.task import Task
 from records import corrections, ledger, library, registry
 from records.corrections import Settled
@@ -116,12 +117,24 @@ def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, doc
     def told(stage: str, done: int, total: int, note: str) -> None:
         context.progress(f"asking {role}", done, total, note)
 
-    asyncio.run(label_many(context.store, task, documents, endpoint, role, told))
+    done = asyncio.run(label_many(context.store, task, documents, endpoint, role, told))
+    _check_all_were_asked(task, role, done)
     prompt = prompt_fingerprint(task, teaching=role is Role.teacher)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
     price = None if role is Role.teacher else task.student.price_per_hour
     name = endpoint.model.removeprefix("openai/")
     return candidate(f"{name} (untuned)" if role is Role.base else name, role, answers, price)
+
+
+def _check_all_were_asked(task: Task, role: Role, done: LabelSummary) -> None:
+    """What was never asked must not count as wrong: a teacher that was stopped early would lose to any student."""
+    if done.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    if done.stopped:
+        raise InputError(
+            f"the {role} of {task.name} was asked about {done.known + done.asked} of {done.documents} test documents "
+            f"only ({done.stopped}), so nothing was judged: raise teacher.budget_usd in task.yaml, and release again."
+        )
 
 
 def _taught(context: Context, task: Task, student: Student) -> dict[str, Answer]:

@@ -5,6 +5,9 @@ No Prefect server, no desk, no Axolotl: what a step decides and writes is tested
 
 import asyncio
 import json
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from fixtures_flows import (
     teacher_says,
     texts,
 )
-from fixtures_serving import verdict
+from fixtures_serving import teacher, verdict
 from task_folders import make_task, write_task
 
 from evaluation.gate import Rule
@@ -292,6 +295,38 @@ def test_a_labelling_that_a_person_stopped_says_so():
             task="mail", arrived=Arrived(), asked=Asked(**asked, stopped=stopped), desk=None
         )
         assert told.interrupted is expected
+
+
+def stopped_trial(context, folder, url, **spec):
+    """A task with a student and six human-checked test documents that its teacher at `url` has not answered."""
+    made = {"api_base": url, "mode": "generate", "input_price": 1.0, "output_price": 1.0, "max_in_flight": 1, **spec}
+    task = find_task(context, str(write_task(folder, name="stopped", teacher=made, student={"api_base": url})))
+    for split in (Split.train, Split.test):
+        people_say(context, task, {d.id: "lease" for d in arrive(context, task, *texts(split, 6))})
+    student_of(context, task, freeze(context, task))
+    return task
+
+
+def test_an_interrupted_trial_judges_nothing_and_the_next_goes_on(context, tmp_path):
+    def interrupt(stage, done, total, note):
+        if stage == "asking teacher" and done == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with teacher(tmp_path) as url:
+        task = stopped_trial(context, tmp_path / "stopped", url)
+        with pytest.raises(KeyboardInterrupt):
+            release_student(replace(context, progress=interrupt), task.name)
+        assert registry.task_verdicts(context.store, task.name) == []
+        release_student(context, task.name)
+    assert len(registry.task_verdicts(context.store, task.name)) == 1
+
+
+def test_a_teacher_whose_budget_ends_in_the_trial_is_not_judged_by_what_it_was_not_asked(context, tmp_path):
+    with teacher(tmp_path) as url:
+        task = stopped_trial(context, tmp_path / "stopped", url, budget_usd=0.0)
+        with pytest.raises(InputError, match=r"0 of 6 test documents only \(budget of \$0 used up\).*budget_usd"):
+            release_student(context, task.name)
+    assert registry.task_verdicts(context.store, task.name) == []
 
 
 def test_release_refuses_what_it_cannot_judge_and_says_why(context, task, tmp_path):
