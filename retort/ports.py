@@ -43,6 +43,19 @@ def taken(who: str, port: int, variable: str) -> str:
     )
 
 
+def met(wanted: list[tuple[str, int, str]]) -> list[str]:
+    """Sentences about services that would listen on one port. `wanted`: who, where, and the variable that moves it."""
+    faults = []
+    for n, (who, port, variable) in enumerate(wanted):
+        for other, same, _ in wanted[:n]:
+            if same == port:
+                cure = (
+                    f"choose another port for one of them, as with {variable}=NUMBER (in the environment or in .env)."
+                )
+                faults.append(f"Port {port} is where both {other} and {who} should listen: {cure}")
+    return faults
+
+
 def control_socket(home: Path) -> Path:
     """The supervisor's unix socket: in the home, or in a private temporary folder where that path is too long."""
     path = home.absolute() / "run" / "supervisor.sock"

@@ -93,16 +93,18 @@ def port_faults(environ: Mapping[str, str], home: Path) -> list[str]:
     """Sentences about ports in use; none while our own stack is up in this home."""
     if ports.stack_is_up(home):
         return []
-    faults = []
+    faults, wanted = [], []
     for who, variable, default, elsewhere in ports.PORTS:
         if elsewhere and environ.get(elsewhere):
             continue
         value = environ.get(variable) or str(default)
         if not (value.isdigit() and 1 <= int(value) <= 65535):
             faults.append(f"{variable} is {value!r}, which is no port: give a number from 1 to 65535.")
-        elif not ports.is_free(int(value)):
+            continue
+        wanted.append((who, int(value), variable))
+        if not ports.is_free(int(value)):
             faults.append(ports.taken(who, int(value), variable))
-    return faults
+    return faults + ports.met(wanted)
 
 
 def faults(names: Sequence[str], with_ports: bool, environ: Mapping[str, str]) -> list[str]:

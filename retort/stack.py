@@ -152,6 +152,9 @@ def _check_same(settings: Settings) -> None:
 
 
 def _check_ports(starting: Sequence[Program]) -> None:
+    meeting = ports.met([(one.title, one.port, one.variable) for one in starting if one.port is not None])
+    if meeting:
+        raise EnvironmentFault(meeting[0])
     for one in starting:
         if one.port is not None and not ports.is_free(one.port):
             raise EnvironmentFault(ports.taken(one.title, one.port, one.variable))

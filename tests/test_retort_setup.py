@@ -110,6 +110,11 @@ def test_a_port_that_is_no_number_is_refused(tmp_path):
     assert "'abc'" in " ".join(preflight.port_faults({"RETORT_GATEWAY_PORT": "abc"}, tmp_path))
 
 
+def test_two_services_on_one_port_are_refused(tmp_path):
+    said = " ".join(preflight.port_faults({"RETORT_PREFECT_PORT": "47113", "RETORT_MODEL_PORT": "47113"}, tmp_path))
+    assert "Port 47113 is where both Prefect and the model server should listen" in said
+
+
 def test_a_service_that_is_elsewhere_needs_no_port_here(tmp_path):
     elsewhere = {"RETORT_ARGILLA_URL": "http://desk.example", "RETORT_ARGILLA_PORT": "abc"}
     assert not any("ARGILLA" in said for said in preflight.port_faults(elsewhere, tmp_path))

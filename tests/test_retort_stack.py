@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,13 @@ def test_a_port_in_use_is_told_before_anything_starts(settings, steady):
         taken.listen()
         with pytest.raises(EnvironmentFault, match=f"Port {steady.port}.*STEADY_PORT"):
             stack.start(settings, services=[steady])
+    assert not ports.stack_is_up(settings.home)
+
+
+def test_two_services_on_one_port_are_told_before_anything_starts(settings, steady):
+    other = replace(steady, name="other", title="the other one", variable="OTHER_PORT")
+    with pytest.raises(EnvironmentFault, match=f"Port {steady.port}.*the steady one and the other one.*OTHER_PORT="):
+        stack.start(settings, services=[steady, other])
     assert not ports.stack_is_up(settings.home)
 
 
