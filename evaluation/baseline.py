@@ -5,6 +5,7 @@ Words and pairs of words, sublinear counts; no seed and no chance, so the same r
 """
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,4 +50,6 @@ def _classify(texts: Sequence[str], classes: Sequence[str], asked: Sequence[str]
         return [commonest] * len(asked)
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
-    return [str(label) for label in model.fit(texts, classes).predict(asked)]
+    with warnings.catch_warnings():  # amounts and names have about as many values as rows: meant so, nothing to tell
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        return [str(label) for label in model.fit(texts, classes).predict(asked)]

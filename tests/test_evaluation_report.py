@@ -230,5 +230,7 @@ def test_the_baseline_learns_is_deterministic_and_copes_with_little():
     assert baseline.predict(texts, answers, asked) == baseline.predict(texts, answers, asked)
     assert baseline.predict([], [], asked) == {}
     assert baseline.predict(["..."], ["lease"], asked) == {"1": "lease", "2": "lease"}
+    amounts: list[Answer] = [{"amount": n} for n in range(len(texts))]  # as many values as rows: no warning of it
+    assert set(baseline.predict(texts, amounts, asked)) == {"1", "2"}
     objects: list[Answer] = [{"kind": a, "n": 1, "s": str(i)} for i, a in enumerate(answers)]
     assert baseline.predict(texts, objects, asked)["2"]["kind"] == "debt"
