@@ -58,5 +58,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as fault:
         raise InputError(f"{path}: not valid YAML: {fault}. Correct that line.") from fault
     if not isinstance(data, dict):
+        if data is None:
+            raise InputError(f"{path}: is empty, wanted a mapping of keys such as `name:`.")
         raise InputError(f"{path}: holds {type(data).__name__}, wanted a mapping of keys such as `name:`.")
     return data

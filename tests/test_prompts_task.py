@@ -85,6 +85,12 @@ def test_yaml_that_is_not_plain_data_is_refused(tmp_path, text, reason):
     assert reason in broken_yaml(tmp_path, text)
 
 
+def test_an_empty_task_file_is_called_empty(tmp_path):
+    write_task(tmp_path / "t").joinpath("task.yaml").write_text("")
+    with pytest.raises(InputError, match=r"task\.yaml: is empty, wanted a mapping"):
+        load_task(tmp_path / "t")
+
+
 def test_yaml_that_is_not_utf8_is_refused(tmp_path):
     write_task(tmp_path)
     (tmp_path / "task.yaml").write_bytes(b"name: \xff")
