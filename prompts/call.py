@@ -10,6 +10,7 @@ apart what a caller must know apart:
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _HOPELESS = {401, 403, 404}
+_LITELLM_PREFIX = re.compile(r"^(?:litellm\.)?(?:(\w+): (?:litellm\.)?(?=\1: ))?")
+"""LiteLLM names the class of an error twice: `litellm.NotFoundError: NotFoundError: ...`."""
+_NOISE = re.compile(r"Hosted_vllmException - | ssl:<[^>]*>")
+"""The route that LiteLLM takes to an own address, and an object of this process in a failed connection's message."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,8 @@ def _wait_s(fault: Exception, turn: int) -> float:
 
 def _text(endpoint: Endpoint, fault: Exception) -> str:
     """The fault in one line, without the key."""
-    line = " ".join((str(fault) or type(fault).__name__).split()).removeprefix("litellm.")
+    line = _LITELLM_PREFIX.sub("", " ".join((str(fault) or type(fault).__name__).split()))
+    line = _NOISE.sub("", line)
     if isinstance(fault, TimeoutError | vendor().exceptions.Timeout):
         line = f"no answer within {endpoint.timeout_s:g} s"
     return (line.replace(endpoint.api_key, "***") if endpoint.api_key else line)[:300]
