@@ -3,6 +3,12 @@
 import os
 import tempfile
 
+# Homes and ports that somebody chose for a stack of their own are not the tests': those say what they need.
+_CHOSEN = ("RETORT_HOME", "RETORT_STORE_URL", "RETORT_MODEL_URL", "RETORT_ARGILLA_URL", "RETORT_ARGILLA_API_KEY")
+_PORTS = ("RETORT_PREFECT_PORT", "RETORT_ARGILLA_PORT", "RETORT_MODEL_PORT", "RETORT_GATEWAY_PORT")
+for _name in (*_CHOSEN, *_PORTS, "RETORT_GATEWAY_KEY"):
+    os.environ.pop(_name, None)
+
 # Prefect makes its home at import, which happens while tests are collected: not in the home of whoever runs them.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="retort-tests-prefect-")
 
