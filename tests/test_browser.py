@@ -4,6 +4,7 @@ It stands on the same stack as the circle's tests, with a task of its own. Where
 Pictures of the pages go to the folder that RETORT_PICTURES names, if it is set.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -26,6 +27,8 @@ from retort import browser
 from retort.credentials import load_or_create
 
 pytestmark = pytest.mark.real
+
+TEXT = "The landlord of the mill wants to talk about the rent."
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +83,20 @@ def sign_in(circle: Circle, page: Page) -> None:
 def answer_one(page: Page, task: str, label: str) -> None:
     """Open the task's board and submit this label for the first document."""
     page.get_by_text(task, exact=True).first.click()
+    expect(page.get_by_text(TEXT)).to_be_visible()
+    page.wait_for_load_state("networkidle")
     page.locator(f"label[for=answer_{label}]").click()
-    expect(page.locator(".label-active")).to_have_count(1)
+    expect(page.locator(".label-active")).to_have_text(re.compile(label))
     keep_picture(page, "argilla")
     with page.expect_response(lambda reply: "/responses" in reply.url and reply.request.method == "POST") as posted:
-        page.get_by_role("button", name="Submit", exact=True).click()
+        page.get_by_role("button", name="Submit").last.click()
     assert posted.value.status == 201
 
 
 def test_a_person_labels_reviews_and_sees_the_correction_collected(circle: Circle, page: Page, tmp_path: Path):
     task = tiny_task(tmp_path / "walk", name="walk")
     documents = tmp_path / "one.jsonl"
-    documents.write_text('{"text": "The landlord of the mill wants to talk about the rent."}\n')
+    documents.write_text(json.dumps({"text": TEXT}) + "\n")
     label_from_the_form(circle, page, task, documents)
     with workplace(silent, circle.settings) as context:
         sent = desk_log.sent(context.store, "walk")
