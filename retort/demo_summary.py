@@ -13,6 +13,8 @@ from records.types import Role
 from retort.gateway_client import Answered
 from review.scripted import Reviewed
 
+SCRIPTED = "(The reviewer was a script with the sample's own labels: no human checked these documents.)"
+
 
 class Summary(BaseModel):
     """The circle in numbers. `steps`: name, what came of it, seconds; `models`: name, accuracy, p95, cost."""
@@ -32,7 +34,7 @@ class Summary(BaseModel):
         lines += [f"{name:<11}{what:<92}{_clock(took):>8}" for name, what, took in self.steps]
         lines += ["", f"{'on the test split':<46}{'accuracy (95 % interval)':<28}{'p95':<24}{'per 1,000'}"]
         lines += [f"{name:<46}{accuracy:<28}{p95:<24}{cost}" for name, accuracy, p95, cost in self.models]
-        lines += ["", self.headline, ""]
+        lines += ["", self.headline, SCRIPTED, ""]
         lines += [f"gateway before  {self.before.answer:<14}{self.before.release}"]
         lines += [f"gateway after   {self.after.answer:<14}{self.after.release}", ""]
         return "\n".join([*lines, *self.look])
