@@ -16,6 +16,8 @@ from records.errors import RetortError
 from retort.console import bars, err, show
 from retort.session import Json, prepared
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="retort",
     no_args_is_help=True,
@@ -74,20 +76,25 @@ def demo(
 
 def main() -> int:
     """Run a command; the exit code."""
-    from retort import steps
-
-    steps.add_to(app)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        from retort import steps
+
+        steps.add_to(app)
         app()
     except RetortError as fault:
         err.print(f"retort: {fault}", markup=False, highlight=False, soft_wrap=True)
         return fault.exit_code
+    except KeyboardInterrupt:  # outside a command; within one, Typer makes it SystemExit(130)
+        return _interrupted()
     except SystemExit as ended:
-        if ended.code == 130:
-            err.print("retort: interrupted. What was done is kept; the same command goes on from there.", markup=False)
-        return _code(ended.code)
+        return _interrupted() if ended.code == _INTERRUPTED else _code(ended.code)
     return 0
+
+
+def _interrupted() -> int:
+    err.print("retort: interrupted. What was done is kept; the same command goes on from there.", markup=False)
+    return _INTERRUPTED
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+
+import pytest
 
 # Homes and ports that somebody chose for a stack of their own are not the tests': those say what they need.
 _CHOSEN = ("RETORT_HOME", "RETORT_STORE_URL", "RETORT_MODEL_URL", "RETORT_ARGILLA_URL", "RETORT_ARGILLA_API_KEY")
@@ -10,6 +13,16 @@ for _name in (*_CHOSEN, *_PORTS, "RETORT_GATEWAY_KEY"):
     os.environ.pop(_name, None)
 
 # Prefect makes its home at import, which happens while tests are collected: not in the home of whoever runs them.
-os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="retort-tests-prefect-")
+_PREFECT_HOME = tempfile.TemporaryDirectory(prefix="retort-tests-prefect-", ignore_cleanup_errors=True)
+os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
 pytest_plugins = ["fixtures_serving", "fixtures_argilla", "fixtures_training", "fixtures_flows", "fixtures_circle"]
+
+
+@pytest.fixture(autouse=True)
+def _an_environment_of_its_own() -> Iterator[None]:
+    """A command run in this process sets what Prefect needs (session.prepared): no test after it may see that."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

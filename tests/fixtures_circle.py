@@ -5,6 +5,8 @@ One stack for all tests of the circle: it takes about a minute to start.
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,13 @@ class Circle:
     task: Path
     documents: Path
     gold: dict[str, Answer]
+
+    def retort(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The command line, in this home: its environment alone says so, never this process's."""
+        command = [sys.executable, "-m", "retort.cli", *arguments]
+        environ = {**os.environ, **services.as_environment(self.settings)}
+        environ.pop("PREFECT_HOME", None)
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 def tiny_task(folder: Path, name: str = "tiny") -> Path:
@@ -83,13 +92,9 @@ def circle(tmp_path_factory: pytest.TempPathFactory, base_model: str) -> Iterato
     settings = Settings(home=home, _env_file=None, **ports)
     documents = folder / "mails.jsonl"
     gold = sixty_documents(documents)
-    before = dict(os.environ)
-    os.environ.update(services.as_environment(settings))
     try:
         running.start(settings, lambda *_: None)
         with temporary_settings({PREFECT_API_URL: settings.prefect_api}):
             yield Circle(settings, tiny_task(folder / "tiny"), documents, gold)
     finally:
         stack.stop(settings)
-        os.environ.clear()
-        os.environ.update(before)

@@ -7,8 +7,6 @@ Pictures of the pages go to the folder that RETORT_PICTURES names, if it is set.
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from flows import runs
 from flows.context import workplace
-from flows.settings import PROJECT
 from records import corrections, desk_log
 from records.progress import silent
 from records.types import now
@@ -103,8 +100,7 @@ def test_a_person_labels_reviews_and_sees_the_correction_collected(circle: Circl
     assert len(sent) == 1
     sign_in(circle, page)
     answer_one(page, "walk", "lease")
-    command = [sys.executable, "-m", "retort.cli", "collect", "--task", "walk"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    done = circle.retort("collect", "--task", "walk")
     assert done.returncode == 0, done.stderr
     assert "1 answers new or changed" in done.stdout
     with workplace(silent, circle.settings) as context:

@@ -3,8 +3,6 @@
 The tests share one stack (fixtures_circle) and are told in the order of the circle: later ones stand on earlier ones.
 """
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -42,12 +40,6 @@ def deployment(circle: Circle, entry: dict[str, Any]) -> Any:
     """A deployment as Prefect's server has it."""
     flow = entry["entrypoint"].rsplit(".", 1)[1]
     return api(circle, "GET", f"/deployments/name/{flow}/{entry['name']}")
-
-
-def retort(circle: Circle, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The command line, in the circle's home (its environment is this process's)."""
-    command = [sys.executable, "-m", "retort.cli", *arguments]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def review(circle: Circle, error_rate: float = 0.0) -> scripted.Reviewed:
@@ -152,9 +144,9 @@ def test_the_gateway_names_the_release_and_records_the_request(circle: Circle):
 
 
 def test_a_second_poll_finds_nothing_due_and_a_second_release_is_the_same_verdict(circle: Circle):
-    polled = retort(circle, "collect", "--task", "tiny")
+    polled = circle.retort("collect", "--task", "tiny")
     assert "next: nothing" in polled.stdout, polled.stderr
-    again = retort(circle, "release", "--task", "tiny")
+    again = circle.retort("release", "--task", "tiny")
     assert again.returncode == 0, again.stderr
     with workplace(silent, circle.settings) as context:
         assert len(registry.task_verdicts(context.store, "tiny")) == 1
@@ -162,9 +154,9 @@ def test_a_second_poll_finds_nothing_due_and_a_second_release_is_the_same_verdic
 
 
 def test_rollback_counts_from_the_next_request_on(circle: Circle):
-    assert retort(circle, "rollback", "--task", "tiny").returncode == 0
+    assert circle.retort("rollback", "--task", "tiny").returncode == 0
     assert ask(circle.settings, "tiny", "Third reminder about the tower.").release.startswith("tiny@teacher")
-    nothing = retort(circle, "rollback", "--task", "tiny")
+    nothing = circle.retort("rollback", "--task", "tiny")
     assert (nothing.returncode, "the teacher answers already" in nothing.stderr) == (5, True)
 
 
