@@ -73,7 +73,54 @@ labels = Table(
     C("cost_usd", Float, nullable=False),
     C("latency_s", Float, nullable=False),
     C("created_at", Moment, nullable=False),
+    C("run", String),
+    C("reason", String),
+    C("samples", _json),
     Index("labels_by_document", "task", "role", "model", "document_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    C("id", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("role", String, nullable=False),
+    C("model", String, nullable=False),
+    C("prompt", String, nullable=False),
+    C("input_price", Float, nullable=False),
+    C("output_price", Float, nullable=False),
+    C("budget_usd", Float),
+    C("began_at", Moment, nullable=False),
+    C("ended_at", Moment),
+    C("stopped", Text),
+    Index("runs_by_task", "task"),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    C("key", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("run", String, nullable=False),
+    C("owner", String, nullable=False),
+    C("highest_usd", Float, nullable=False),
+    C("expires_at", Moment, nullable=False),
+    Index("claims_by_task", "task"),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    C("id", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("run", String, nullable=False),
+    C("purpose", String, nullable=False),
+    C("model", String, nullable=False),
+    C("prompt_tokens", Integer, nullable=False),
+    C("completion_tokens", Integer, nullable=False),
+    C("cost_usd", Float, nullable=False),
+    C("created_at", Moment, nullable=False),
+    Index("charges_by_task", "task"),
 )
 
 desk_records = Table(

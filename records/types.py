@@ -50,6 +50,27 @@ class Outcome(StrEnum):
     failed = "failed"
 
 
+class Reason(StrEnum):
+    """Why there is no answer: the first eight are failures of a call, the next two refusals, the rest unreadable."""
+
+    rate_limited = "rate_limited"
+    server_error = "server_error"
+    unreachable = "unreachable"
+    reset = "reset"
+    timeout = "timeout"
+    truncated = "truncated"
+    not_protocol = "not_protocol"
+    bad_request = "bad_request"
+    refusal = "refusal"
+    content_filter = "content_filter"
+    empty = "empty"
+    cut = "cut"
+    not_a_label = "not_a_label"
+    not_json = "not_json"
+    not_schema = "not_schema"
+    undecided = "undecided"
+
+
 class Decision(StrEnum):
     """What the gate says."""
 
@@ -79,7 +100,11 @@ class Document(Record):
 
 
 class Label(Record):
-    """A model's answer to one document. Grain: one per answer key (see `prompts.fingerprint`)."""
+    """A model's answer to one document. Grain: one per answer key (see `prompts.fingerprint`).
+
+    `run`: which run asked; `reason`: a word for why there is no answer, `error` the sentence;
+    `samples`: each text the model gave, where it was asked more than once. Tokens and cost are of all its calls.
+    """
 
     key: str
     task: str
@@ -98,6 +123,9 @@ class Label(Record):
     cost_usd: float = 0.0
     latency_s: float = 0.0
     created_at: datetime = Field(default_factory=now)
+    run: str | None = None
+    reason: Reason | None = None
+    samples: list[str] | None = None
 
 
 class DeskRecord(Record):
