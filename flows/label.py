@@ -6,21 +6,21 @@ loses what was in flight and nothing else. Started by a person, or by the event 
 Run as:  retort label --task legal_intake --documents mails.jsonl        or from the Prefect UI: deployment `label`
 """
 
-import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 from prefect import flow
 from pydantic import BaseModel, Field
 
+from flows.asking import Asked, ask_teacher
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.reporting import as_task, publish, reported_workplace
-from flows.teacher import teacher_of, waiting_for
-from prompts.engine import INTERRUPTED, label_many
+from flows.unanswered import Unanswered, unanswered
 from prompts.sources import read_documents
 from prompts.task import Task
 from records import library
-from records.types import Role
+from records.types import Outcome
 
 _FAULTS_SHOWN = 20
 
@@ -36,23 +36,6 @@ class Arrived(BaseModel):
     ids: list[str] = Field(default=[], exclude=True)
 
 
-class Asked(BaseModel):
-    """What the teacher did. Money in US dollars, latency in milliseconds."""
-
-    documents: int
-    known: int
-    answered: int
-    no_answer: int
-    failed: int
-    left: int
-    cost_usd: float
-    seconds: float
-    p50_ms: float
-    p95_ms: float
-    stopped: str | None = None
-    reasons: dict[str, int] = {}
-
-
 class Labelled(BaseModel):
     """A whole run of `label`."""
 
@@ -64,25 +47,24 @@ class Labelled(BaseModel):
     @property
     def interrupted(self) -> bool:
         """Whether a person stopped it; what was answered until then is kept and on the desk."""
-        return self.asked.stopped == INTERRUPTED
+        return self.asked.interrupted
 
     @property
     def text(self) -> str:
         """For people (Markdown)."""
-        came, asked, desk = self.arrived, self.asked, self.desk
-        lines = [
-            f"**{self.task}**",
-            f"- documents: {came.added} new, {came.known} known, {came.duplicates} duplicates, "
-            f"{came.unreadable} unreadable",
-            f"- teacher: {asked.answered} answered, {asked.known} answered before, {asked.no_answer} without an "
-            f"answer, {asked.failed} failed, {asked.left} left; ${asked.cost_usd:.4f}; p50 {asked.p50_ms:.0f} ms, "
-            f"p95 {asked.p95_ms:.0f} ms",
-            f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
-            f"suggestion), {desk.total} there in all, {desk.held_back} held back: {desk.url}",
-        ]
-        lines += [f"- stopped early: {asked.stopped}"] if asked.stopped else []
-        lines += [f"- {n} x {reason}" for reason, n in asked.reasons.items()]
-        return "\n".join([*lines, *(f"- unreadable: {fault}" for fault in came.faults)])
+        came, desk = self.arrived, self.desk
+        return "\n".join(
+            [
+                f"**{self.task}**",
+                f"- documents: {came.added} new, {came.known} known, {came.duplicates} duplicates, "
+                f"{came.unreadable} unreadable",
+                *self.asked.lines,
+                f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
+                f"suggestion), {desk.total} there in all, {desk.held_back} held back: {desk.url}",
+                *(f"- unreadable: {fault}" for fault in came.faults),
+                *self.asked.table,
+            ]
+        )
 
 
 @flow(name="label")
@@ -92,6 +74,8 @@ def label(
     text_column: str = "",
     limit: Annotated[int, Field(ge=0, le=10_000_000)] = 0,
     budget_usd: Annotated[float, Field(ge=0)] = 0.0,
+    workers: Annotated[int, Field(ge=1, le=64)] = 1,
+    retry: list[Unanswered] = [],  # noqa: B006  # Prefect makes its form from it; never changed
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
 
@@ -101,10 +85,14 @@ def label(
             Empty: what is in the store.
         text_column: The column that holds the text. Empty: found by its name.
         limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
-        budget_usd: US dollars that the task may ever cost, a hard stop. 0: as in task.yaml.
+        budget_usd: US dollars that this run may cost, a hard stop beside the task's own in task.yaml. 0: none.
+        workers: Processes that ask side by side, for a teacher faster than one process.
+        retry: Ask again only about documents that have no answer, by how asking them ended. Empty: all that is open.
     """
     with reported_workplace() as context:
-        result = label_documents(context, task, documents, text_column, limit, budget_usd, run=as_task)
+        result = label_documents(
+            context, task, documents, text_column, limit, budget_usd, workers, retry=retry, run=as_task
+        )
     publish("label", result.task, result.text)
     return result
 
@@ -116,12 +104,16 @@ def label_documents(
     text_column: str = "",
     limit: int = 0,
     budget_usd: float = 0.0,
+    workers: int = 1,
+    retry: Sequence[Unanswered] = (),
     run: Runner = call,
 ) -> Labelled:
     """The flow's work, step by step; `run` says how a step is run (see `flows.context.call`)."""
     found = find_task(context, task)
     arrived = run(read_source)(context, found, documents, text_column) if documents else Arrived()
-    asked = run(ask_teacher)(context, found, arrived.ids if documents else None, limit, budget_usd)
+    again = tuple(Outcome(name) for name in retry)
+    ids = unanswered(context, found, again) if again else arrived.ids if documents else None
+    asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again or (Outcome.failed,))
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=run(send_to_desk)(context, found))
 
 
@@ -136,29 +128,4 @@ def read_source(context: Context, task: Task, source: str, text_column: str = ""
         unreadable=len(loaded.faults),
         faults=[f"{fault.place}: {fault.reason}" for fault in loaded.faults[:_FAULTS_SHOWN]],
         ids=[document.id for document in loaded.documents],
-    )
-
-
-def ask_teacher(
-    context: Context, task: Task, ids: list[str] | None = None, limit: int = 0, budget_usd: float = 0.0
-) -> Asked:
-    """Ask the teacher about these documents (None: all of the task) that it has not answered before."""
-    documents = waiting_for(context, task, ids)[: limit or None]
-    endpoint = teacher_of(context, task)
-    done = asyncio.run(
-        label_many(context.store, task, documents, endpoint, Role.teacher, context.progress, budget_usd or None)
-    )
-    return Asked(
-        documents=done.documents,
-        known=done.known,
-        answered=done.answered,
-        no_answer=done.unreadable + done.refused,
-        failed=done.failed,
-        left=done.left,
-        cost_usd=done.cost_usd,
-        seconds=done.seconds,
-        p50_ms=done.latency_ms(0.5),
-        p95_ms=done.latency_ms(0.95),
-        stopped=done.stopped,
-        reasons=dict(done.reasons.most_common(5)),
     )

@@ -20,10 +20,10 @@ from evaluation.score import Candidate, candidate
 from flows.context import Context
 from flows.teacher import teacher_of
 from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
-from prompts.engine import INTERRUPTED, label_many
+from prompts.engine import label_many
 from prompts.parse import parse
 from prompts.render import prompt_fingerprint
-from prompts.summary import LabelSummary
+from prompts.summary import INTERRUPTED, LabelSummary
 from prompts.task import Task
 from records import corrections, ledger, library, registry
 from records.corrections import Settled

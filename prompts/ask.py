@@ -10,6 +10,7 @@ Otherwise it is generated, held to the labels or the schema wherever the endpoin
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from prompts.litellm_door import takes_schema
 from prompts.parse import parse
 from prompts.render import render
 from prompts.scoring import Scored, choose, score_labels
-from records.types import Answer, Outcome
+from records.types import Answer, Outcome, Reason
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Reply:
     scores: dict[str, float] = field(default_factory=dict)
     raw: str | None = None
     error: str | None = None
+    reason: Reason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
@@ -41,8 +43,15 @@ class Reply:
     unreachable: bool = False
 
 
-async def ask(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> Reply:
+async def ask(
+    endpoint: Endpoint,
+    task: Task,
+    text: str,
+    teaching: bool,
+    on_pushback: Callable[[float], None] | None = None,
+) -> Reply:
     """Ask about one text. `teaching`: with the teacher's turns (the teacher), or without (student, base).
+    `on_pushback` is told the seconds to wait whenever the server has too much to do.
 
     Raises ServiceError when no document could be answered (wrong key, no such model), InputError when the task's
     labels cannot be scored apart.
@@ -50,7 +59,7 @@ async def ask(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> Repl
     try:
         found = await footing(endpoint, task, teaching)
         options = score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
-        spoken = await call(endpoint, render(task, text, teaching), options)
+        spoken = await call(endpoint, render(task, text, teaching), options, on_pushback)
     except CallFailed as failure:
         return Reply(failure.outcome, error=str(failure), unreachable=failure.unreachable)
     return _read(endpoint, task, spoken, found)

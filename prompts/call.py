@@ -59,15 +59,22 @@ class CallFailed(Exception):
         self.unreachable = unreachable
 
 
-async def call(endpoint: Endpoint, messages: Messages, options: dict[str, Any]) -> Spoken:
+async def call(
+    endpoint: Endpoint,
+    messages: Messages,
+    options: dict[str, Any],
+    on_pushback: Callable[[float], None] | None = None,
+) -> Spoken:
     """Ask once, retrying what can pass. `options`: further arguments of the completion.
 
     Raises CallFailed, or ServiceError when asking again or asking another document would be in vain.
     """
-    return await persist(endpoint, lambda: _attempt(endpoint, messages, options))
+    return await persist(endpoint, lambda: _attempt(endpoint, messages, options), on_pushback)
 
 
-async def persist(endpoint: Endpoint, attempt: Callable[[], Awaitable[T]]) -> T:
+async def persist(
+    endpoint: Endpoint, attempt: Callable[[], Awaitable[T]], on_pushback: Callable[[float], None] | None = None
+) -> T:
     """What `attempt` gives, tried again while its failure can pass. Raises as `call` does."""
     for turn in range(endpoint.retries + 1):
         try:
@@ -78,7 +85,10 @@ async def persist(endpoint: Endpoint, attempt: Callable[[], Awaitable[T]]) -> T:
                 raise failure from fault
             if turn == endpoint.retries:
                 raise _used_up(endpoint, fault) from fault
-            await asyncio.sleep(_wait_s(fault, turn))
+            wait_s = _wait_s(fault, turn)
+            if on_pushback is not None and getattr(fault, "status_code", None) in (429, 503, 529):
+                on_pushback(wait_s)
+            await asyncio.sleep(wait_s)
     raise AssertionError("the loop returns or raises")
 
 

@@ -77,6 +77,7 @@ class Teacher(Section):
     `mode`: `score` reads the labels' log-probabilities from one call, `generate` reads the text, `auto` scores where
     the endpoint can. `calibrate` subtracts the scores of documents without content. `list_labels` opens the
     teaching turns with the labels and their descriptions. Prices are US dollars per million tokens.
+    `requests_per_minute` and `tokens_per_minute` (in and out, estimated) keep below a provider's limits.
     `budget_usd` is a hard stop over all that the task has ever spent. The key is named, never written here.
     """
 
@@ -90,6 +91,8 @@ class Teacher(Section):
     input_price: Price | None = None
     output_price: Price | None = None
     max_in_flight: int = Field(default=8, ge=1, le=1_024)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
     timeout_s: float = Field(default=60.0, gt=0, le=3_600)
     retries: int = Field(default=5, ge=0, le=20)
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)

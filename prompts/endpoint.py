@@ -34,6 +34,8 @@ class Endpoint:
     input_price: float | None = None
     output_price: float | None = None
     max_in_flight: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     timeout_s: float = 60.0
     retries: int = 5
 
@@ -78,6 +80,8 @@ def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> 
         calibrate=spec.calibrate,
         max_tokens=spec.max_tokens or _enough_tokens(task),
         max_in_flight=spec.max_in_flight,
+        requests_per_minute=spec.requests_per_minute,
+        tokens_per_minute=spec.tokens_per_minute,
         timeout_s=spec.timeout_s,
         retries=spec.retries,
     )

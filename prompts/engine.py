@@ -1,102 +1,145 @@
 """Ask a model about many documents: every answer is in the store before anything else happens with it.
 
-One event loop, a bound on what is in flight. A document whose answer is in the ledger is not asked again; a failed one
-is. kill -9 loses what was in flight and nothing else; ctrl-C and SIGTERM finish what is in flight, then stop.
-The budget is a hard stop: what the task ever spent, plus what is in flight at its highest price, stays within it.
-A wrong key, a dead endpoint, or failures in a row stop the run with one ServiceError instead of a failure a document.
+One event loop a process, a bound on what is in flight that gives way when the server pushes back. Documents are claimed
+before they are asked about, so any number of processes work on one task and nothing is asked twice; an answer is kept
+(`prompts.writer`) before its document counts as done. kill -9 loses what was in flight and nothing else; ctrl-C and
+SIGTERM finish what is in flight, then stop. The budget is a hard stop: what the task ever spent, plus what is in flight
+at its highest price, stays within it. A wrong key, a dead endpoint, or failures in a row stop the run with one
+ServiceError instead of a failure a document.
 
     summary = asyncio.run(label_many(store, task, documents, endpoint, Role.teacher, progress))
 """
 
 import asyncio
+import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from prompts.ask import Reply, ask
+from prompts.booking import begin_run, footing_charge, label_of
 from prompts.call import CallFailed
 from prompts.definition import Task
 from prompts.endpoint import Endpoint, priced
+from prompts.estimate import highest_cost, tokens_about
 from prompts.fingerprint import answer_key
 from prompts.footing import footing, is_known
 from prompts.litellm_door import close
-from prompts.render import prompt_fingerprint, render
+from prompts.render import prompt_fingerprint
 from prompts.stopping import stop_signal
 from prompts.summary import LabelSummary
-from records import ledger
+from prompts.supply import Supply, Terms
+from prompts.throttle import Throttle
+from prompts.writer import Writer
+from records import runs
 from records.errors import ServiceError
 from records.progress import Progress, silent
 from records.store import Store
 from records.types import Document, Label, Outcome, Role
 
-INTERRUPTED = "interrupted"
-"""Why a run ended early that a person stopped."""
 _FAILURES_IN_A_ROW = 12
 _UNREACHABLE_IN_A_ROW = 3
 _GRACE_S = 30.0
+_LEAST_CHUNK, _MOST_CHUNK = 16, 1_000
 
 
 async def label_many(
     store: Store,
     task: Task,
-    documents: Sequence[Document],
+    documents: Iterable[Document],
     endpoint: Endpoint,
     role: Role,
     progress: Progress = silent,
-    budget_usd: float | None = None,
+    terms: Terms | None = None,
 ) -> LabelSummary:
-    """Ask about every document that has no answer yet. `budget_usd`: by default the teacher's in `task.yaml`.
+    """Ask about every document that has no answer yet. `documents` may be any stream; it is read as it is asked about.
 
     Raises InputError (price unknown, labels that cannot be scored apart) and ServiceError (wrong key, dead endpoint);
     what was answered until then is in the store.
     """
-    began = time.monotonic()
-    if budget_usd is None and role is Role.teacher:
-        budget_usd = task.teacher.budget_usd
-    run = _Run(store, task, priced(endpoint), role, progress, budget_usd)
+    endpoint, terms = priced(endpoint), terms or Terms()
+    run = terms.run or begin_run(store, task, endpoint, role, terms).id
+    asking = _Asking(store, task, endpoint, role, progress, replace(terms, run=run))
     try:
-        await run.over(documents)
+        await asking.over(documents)
     finally:
         await close()
-    run.summary.seconds = time.monotonic() - began
-    return run.summary
+        if terms.run is None:
+            runs.end(store, run, asking.summary.stopped)
+    asking.summary.seconds = time.monotonic() - asking.summary.began
+    return asking.summary
 
 
-class _Run:
-    """The state of one run: what is open, what was spent, why to stop."""
+class _Asking:
+    """The state of one process at work on one run: what is open, what came, why to stop."""
 
     def __init__(
-        self,
-        store: Store,
-        task: Task,
-        endpoint: Endpoint,
-        role: Role,
-        progress: Progress,
-        budget_usd: float | None,
+        self, store: Store, task: Task, endpoint: Endpoint, role: Role, progress: Progress, terms: Terms
     ) -> None:
         self._store, self._task, self._endpoint, self._role = store, task, endpoint, role
-        self._progress, self._budget = progress, budget_usd
+        self._progress, self._run = progress, str(terms.run)
         self._teaching = role is Role.teacher
         self._prompt = prompt_fingerprint(task, self._teaching)
-        self._spent = ledger.spent(store, task.name)
-        self._in_flight_usd = 0.0
         self._failures: list[Reply] = []
         self._fault: Exception | None = None
-        self.summary = LabelSummary(0)
+        self._total = 0
+        self.summary = LabelSummary()
+        self._in_flight = max(1, round(endpoint.max_in_flight * terms.share))
+        self._throttle = Throttle(
+            self._in_flight, _part(endpoint.requests_per_minute, terms), _part(endpoint.tokens_per_minute, terms)
+        )
+        chunk = min(_MOST_CHUNK, max(_LEAST_CHUNK, self._in_flight))
+        self._supply = Supply(
+            store, task.name, self._run, self._bounded(terms), chunk, self._key, self._highest, self.summary
+        )
 
-    async def over(self, documents: Sequence[Document]) -> None:
+    async def over(self, documents: Iterable[Document]) -> None:
         """Ask about the documents that are open. Raises the fault that stopped the run, if any."""
-        keyed = {answer_key(self._task.name, self._prompt, self._endpoint, d.id): d for d in documents}
-        known = ledger.answered_keys(self._store, self._task.name, self._endpoint.model)
-        open_ = [(key, document) for key, document in keyed.items() if key not in known]
-        self.summary = LabelSummary(len(keyed), known=len(keyed) - len(open_))
+        self._total = operator.length_hint(documents)
         self._tell()
-        if not open_:
-            return
-        await self._make_sure_it_answers()
-        await self._ask_all(open_)
+        with stop_signal() as stop:
+            async with Writer(self._store) as writer:
+                await self._ask_all(documents, writer, stop)
+            self.summary.interrupted = stop.is_set() and self._fault is None and self.summary.left > 0
+        self._tell()
         if self._fault is not None:
             raise self._fault
+
+    async def _ask_all(self, documents: Iterable[Document], writer: Writer, stop: asyncio.Event) -> None:
+        """A feeder and its workers, until the supply ends; after a stop, for as long as the grace lasts."""
+        queue: asyncio.Queue[tuple[str, Document] | None] = asyncio.Queue(self._in_flight)
+        feeder = self._feed(documents, queue, stop)
+        workers = [self._work(queue, writer, stop) for _ in range(self._in_flight)]
+        asking: asyncio.Future[Any] = asyncio.gather(feeder, *workers)
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        renewing: asyncio.Future[Any] = asyncio.ensure_future(self._supply.renewed())
+        try:
+            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asking], timeout=_GRACE_S)
+        finally:
+            for future in (asking, stopping, renewing):
+                future.cancel()
+            await asyncio.gather(asking, stopping, renewing, return_exceptions=True)
+            await self._supply.release()
+
+    async def _feed(
+        self, documents: Iterable[Document], queue: "asyncio.Queue[tuple[str, Document] | None]", stop: asyncio.Event
+    ) -> None:
+        """Put what is open on the queue, then an end for each worker. The first waits for the endpoint's footing."""
+        ready = False
+        try:
+            async for item in self._supply.open(documents, stop):
+                if not ready:
+                    await self._make_sure_it_answers()
+                    ready = True
+                await queue.put(item)
+        except Exception as fault:  # kept, so that what is in flight can finish; raised by `over`
+            self._fault = self._fault or fault
+            stop.set()
+        finally:
+            for _ in range(self._in_flight):
+                await queue.put(None)
 
     async def _make_sure_it_answers(self) -> None:
         fresh = not is_known(self._endpoint, self._task, self._teaching)
@@ -105,56 +148,40 @@ class _Run:
         except CallFailed as failure:
             where = self._endpoint.api_base or "its provider"
             raise ServiceError(f"{self._endpoint.model} at {where} does not answer: {failure}") from failure
-        if fresh:
-            self.summary.prompt_tokens += found.prompt_tokens
-            self.summary.completion_tokens += found.completion_tokens
-            self.summary.cost_usd += self._endpoint.cost(found.prompt_tokens, found.completion_tokens)
-            self._spent += self.summary.cost_usd
+        if fresh and found.prompt_tokens + found.completion_tokens:
+            paid = footing_charge(self._task, self._endpoint, self._run, found)
+            runs.charge(self._store, paid)
+            self.summary.pay(paid.prompt_tokens, paid.completion_tokens, paid.cost_usd)
 
-    async def _ask_all(self, open_: list[tuple[str, Document]]) -> None:
-        queue = iter(open_)
-        with stop_signal() as stop:
-            count = min(self._endpoint.max_in_flight, len(open_))
-            workers: asyncio.Future[Any] = asyncio.gather(*(self._work(queue, stop) for _ in range(count)))
-            waiting: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+    async def _work(
+        self, queue: "asyncio.Queue[tuple[str, Document] | None]", writer: Writer, stop: asyncio.Event
+    ) -> None:
+        """Take documents off the queue, one after the other, to its end; what comes after a stop is not asked about."""
+        while (item := await queue.get()) is not None:
+            if stop.is_set():
+                continue
             try:
-                await asyncio.wait([workers, waiting], return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.wait([workers], timeout=_GRACE_S)
-            finally:
-                workers.cancel()
-                waiting.cancel()
-                await asyncio.gather(workers, waiting, return_exceptions=True)
-            if stop.is_set() and self.summary.stopped is None and next(queue, None):
-                self.summary.stopped = INTERRUPTED
-
-    async def _work(self, queue: Iterator[tuple[str, Document]], stop: asyncio.Event) -> None:
-        """Take documents off the queue, one after the other, until it is empty or the run is to stop."""
-        while not stop.is_set():
-            highest = 0.0
-            found = next(queue, None)
-            if found is None:
-                return
-            key, document = found
-            if self._budget is not None:
-                highest = self._highest_cost(document)
-                if self._spent + self._in_flight_usd + highest > self._budget:
-                    self.summary.stopped = f"budget of ${self._budget:g} used up"
-                    return
-            self._in_flight_usd += highest
-            try:
-                reply = await ask(self._endpoint, self._task, document.text, self._teaching)
-                self._keep(key, document, reply)
+                await self._one(item[1], writer, stop)
             except Exception as fault:  # kept, so that what else is in flight can finish; raised by `over`
                 self._fault = self._fault or fault
                 stop.set()
-            finally:
-                self._in_flight_usd -= highest
 
-    def _keep(self, key: str, document: Document, reply: Reply) -> None:
-        ledger.save(self._store, self._label(key, document, reply))
-        self._spent += reply.cost_usd
+    async def _one(self, document: Document, writer: Writer, stop: asyncio.Event) -> None:
+        await self._throttle.acquire(tokens_about(document.text))
+        try:
+            if stop.is_set():
+                return
+            reply = await ask(self._endpoint, self._task, document.text, self._teaching, self._throttle.push_back)
+            await writer.keep(self._label(document, reply))
+        finally:
+            self._throttle.release()
+            self._supply.settle()
         self.summary.count(reply)
         self._tell()
+        self._judge(reply)
+
+    def _judge(self, reply: Reply) -> None:
+        """Raise ServiceError when only failures came for a while."""
         self._failures = [*self._failures, reply] if reply.outcome is Outcome.failed else []
         away = all(r.unreachable for r in self._failures)
         if len(self._failures) >= (_UNREACHABLE_IN_A_ROW if away else _FAILURES_IN_A_ROW):
@@ -163,32 +190,27 @@ class _Run:
                 f"{self.summary.answered} answers of this run are kept; start again once the endpoint is well."
             )
 
-    def _label(self, key: str, document: Document, reply: Reply) -> Label:
-        return Label(
-            key=key,
-            task=self._task.name,
-            document_id=document.id,
-            role=self._role,
-            model=self._endpoint.model,
-            prompt=self._prompt,
-            outcome=reply.outcome,
-            value=reply.value,
-            confidence=reply.confidence,
-            scores=reply.scores,
-            raw=reply.raw,
-            error=reply.error,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            cost_usd=reply.cost_usd,
-            latency_s=reply.latency_s,
-        )
+    def _key(self, document: Document) -> str:
+        return answer_key(self._task.name, self._prompt, self._endpoint, document.id)
 
-    def _highest_cost(self, document: Document) -> float:
-        """What asking can cost at most: a token has two bytes or more, on the whole; the answer is bounded."""
-        messages = render(self._task, document.text, self._teaching)
-        length = sum(len(m["content"].encode()) for m in messages)
-        return self._endpoint.cost(length // 2 + 8 * len(messages), self._endpoint.max_tokens)
+    def _label(self, document: Document, reply: Reply) -> Label:
+        return label_of(self._task.name, self._endpoint, self._role, self._prompt, self._run, document.id, reply)
+
+    def _highest(self, document: Document) -> float:
+        return highest_cost(self._endpoint, self._task, document.text, self._teaching)
+
+    def _bounded(self, terms: Terms) -> Terms:
+        """The terms, with the task's own budget for its teacher."""
+        if self._role is not Role.teacher or terms.bounds.task_usd is not None:
+            return terms
+        return replace(terms, bounds=replace(terms.bounds, task_usd=self._task.teacher.budget_usd))
 
     def _tell(self) -> None:
         summary = self.summary
-        self._progress("labelling", summary.known + summary.asked, summary.documents, summary.note)
+        total = max(self._total, summary.seen)
+        self._progress("labelling", summary.known + summary.elsewhere + summary.asked, total, summary.note)
+
+
+def _part(rate: float | None, terms: Terms) -> float | None:
+    """This process's part of a rate that several share."""
+    return None if rate is None else rate * terms.share

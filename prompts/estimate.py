@@ -1,11 +1,15 @@
-"""What labelling would cost, without a call: tokens counted on a sample of the documents, times their price.
+"""What labelling would cost and take, without a call: tokens counted on a sample of the documents, times their price.
 
-Counted with OpenAI's cl100k tokeniser, which LiteLLM carries along; other models' tokenisers give up to a quarter
-more or less, hence the range. The answer is counted at its longest label, or at half of `max_tokens` for an object.
+The range has two sources: the sample (twice the standard error of its mean), and the tokeniser. Tokens are counted with
+OpenAI's cl100k, which LiteLLM carries along; other models' give up to a quarter more or less. The answer is counted at
+its longest label, or at half of `max_tokens` for an object. The time follows from how long answers took before, or
+where there are none from what hosted models usually take (`ASSUMED_LATENCY_S`), and from what may be in flight.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
@@ -13,43 +17,102 @@ from prompts.litellm_door import count_tokens
 from prompts.render import Messages, document_text, render
 from records.types import Document
 
-_SAMPLE = 200
+SAMPLE = 200
+"""Documents that are counted at most."""
+ASSUMED_LATENCY_S = (0.3, 5.0)
 _OFF = 0.25
 _TOKENS_A_TURN = 4
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Tokens and US dollars for `documents` documents; costs are None when the price is not known."""
+    """Tokens, US dollars and seconds for `documents` documents; costs are None when the price is not known."""
 
     documents: int
     prompt_tokens: int
+    prompt_tokens_low: int
+    prompt_tokens_high: int
     completion_tokens: int
     cost_usd: float | None
     cost_usd_low: float | None
     cost_usd_high: float | None
+    seconds_low: float
+    seconds_high: float
     messages: Messages
     """The rendered prompt of the first document."""
 
 
-def estimate(task: Task, documents: Sequence[Document], endpoint: Endpoint, teaching: bool = True) -> Estimate:
-    """Count a sample of the documents, and scale. Costs need an endpoint with prices (`prompts.endpoint.priced`)."""
-    sample = documents[:: max(1, len(documents) // _SAMPLE)]
-    empty = render(task, "", teaching)
-    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in empty)
-    varying = sum(count_tokens(document_text(task, d.text)) for d in sample) / max(1, len(sample))
-    prompt = round((fixed + varying) * len(documents))
-    completion = _answer_tokens(task, endpoint) * len(documents)
-    cost = endpoint.cost(prompt, completion) if endpoint.input_price is not None else None
+def estimate(
+    task: Task,
+    sample: Sequence[Document],
+    endpoint: Endpoint,
+    documents: int | None = None,
+    latency_s: tuple[float, float] = ASSUMED_LATENCY_S,
+) -> Estimate:
+    """Count a sample of the teacher's documents, and scale it to `documents` (None: the sample is all).
+
+    `latency_s`: how long an answer takes, at least and at most. Costs need prices (`prompts.endpoint.priced`).
+    """
+    count = len(sample) if documents is None else documents
+    prompt, error = _prompt_tokens(task, sample, whole=count == len(sample))
+    said = _answer_tokens(task, endpoint) * count
+    low, high = (1 - _OFF) * (prompt - error), (1 + _OFF) * (prompt + error)
+    costs = [
+        _cost(endpoint, tokens * count, off * said) for tokens, off in ((low, 1 - _OFF), (prompt, 1), (high, 1 + _OFF))
+    ]
+    seconds = [_seconds(endpoint, count, x, tokens) for x, tokens in zip(latency_s, (low, high), strict=True)]
     return Estimate(
-        documents=len(documents),
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cost_usd=cost,
-        cost_usd_low=None if cost is None else cost * (1 - _OFF),
-        cost_usd_high=None if cost is None else cost * (1 + _OFF),
-        messages=render(task, documents[0].text, teaching) if documents else empty,
+        documents=count,
+        prompt_tokens=round(prompt * count),
+        prompt_tokens_low=round(low * count),
+        prompt_tokens_high=round(high * count),
+        completion_tokens=said,
+        cost_usd_low=costs[0],
+        cost_usd=costs[1],
+        cost_usd_high=costs[2],
+        seconds_low=seconds[0],
+        seconds_high=seconds[1],
+        messages=render(task, sample[0].text if sample else "", True),
     )
+
+
+def highest_cost(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> float:
+    """US dollars that asking about a text can cost at most: a token has two bytes or more, on the whole; the answer is
+    bounded. A retry after a timeout may be billed by the provider without our knowing: that is not in it.
+    """
+    if not endpoint.input_price and not endpoint.output_price:
+        return 0.0
+    messages = render(task, text, teaching)
+    length = sum(len(m["content"].encode()) for m in messages)
+    return endpoint.cost(length // 2 + 8 * len(messages), endpoint.max_tokens)
+
+
+def tokens_about(text: str) -> int:
+    """Tokens of a text, roughly and at once: four characters each (OpenAI's rule of thumb for English)."""
+    return len(text) // 4 + 1
+
+
+def _prompt_tokens(task: Task, sample: Sequence[Document], whole: bool) -> tuple[float, float]:
+    """Mean tokens of a prompt, and how far the mean of a sample may be off (twice its standard error)."""
+    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in render(task, "", True))
+    counts = [count_tokens(document_text(task, document.text)) for document in sample]
+    if not counts:
+        return float(fixed), 0.0
+    error = 0.0 if whole or len(counts) < 2 else 2 * stdev(counts) / math.sqrt(len(counts))
+    return fixed + fmean(counts), error
+
+
+def _cost(endpoint: Endpoint, prompt_tokens: float, completion_tokens: float) -> float | None:
+    known = endpoint.input_price is not None and endpoint.output_price is not None
+    return endpoint.cost(round(prompt_tokens), round(completion_tokens)) if known else None
+
+
+def _seconds(endpoint: Endpoint, count: int, latency_s: float, tokens: float) -> float:
+    """All slots busy, or as fast as the rates a minute allow."""
+    found = [math.ceil(count / endpoint.max_in_flight) * latency_s]
+    found += [60 * count / endpoint.requests_per_minute] if endpoint.requests_per_minute else []
+    found += [60 * count * tokens / endpoint.tokens_per_minute] if endpoint.tokens_per_minute else []
+    return max(found)
 
 
 def _answer_tokens(task: Task, endpoint: Endpoint) -> int:

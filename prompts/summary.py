@@ -1,39 +1,77 @@
-"""What a labelling run did, in numbers. Grain: one per run."""
+"""What a labelling run did, in numbers. Grain: one per run and process; those of one run can be added up."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 from prompts.ask import Reply
 from records.types import Outcome
 
-_REASON_LENGTH = 100
+_EXAMPLE_LENGTH = 100
+INTERRUPTED = "interrupted"
+"""Why a run ended early that a person stopped."""
 
 
 @dataclass
 class LabelSummary:
-    """`known`: answered in an earlier run; `stopped`: why it ended early, else None; `reasons`: of all non-answers."""
+    """`seen`: documents that were looked at; `known`: answered in an earlier run; `elsewhere`: asked about by another
+    process; `bound`: the limit that ended it; `reasons`: of all non-answers, `examples` one sentence of each.
+    """
 
-    documents: int
+    seen: int = 0
     known: int = 0
+    elsewhere: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     cost_usd: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
     latencies_s: list[float] = field(default_factory=list)
-    stopped: str | None = None
+    bound: str | None = None
+    interrupted: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     def count(self, reply: Reply) -> None:
         """Add one reply."""
         self.outcomes[reply.outcome] += 1
-        self.cost_usd += reply.cost_usd
-        self.prompt_tokens += reply.prompt_tokens
-        self.completion_tokens += reply.completion_tokens
+        self.pay(reply.prompt_tokens, reply.completion_tokens, reply.cost_usd)
         if reply.error:
-            self.reasons[f"{reply.outcome}: {reply.error[:_REASON_LENGTH]}"] += 1
+            why = f"{reply.outcome}: {reply.reason or 'unknown'}"
+            self.reasons[why] += 1
+            self.examples.setdefault(why, reply.error[:_EXAMPLE_LENGTH])
         if reply.outcome is not Outcome.failed:
             self.latencies_s.append(reply.latency_s)
+
+    def pay(self, prompt_tokens: int, completion_tokens: int, cost_usd: float) -> None:
+        """Add what was paid for."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.cost_usd += cost_usd
+
+    def add(self, other: "LabelSummary") -> None:
+        """Add what another process of the same run did; both looked at the same documents."""
+        self.outcomes += other.outcomes
+        self.reasons += other.reasons
+        self.examples = {**other.examples, **self.examples}
+        self.pay(other.prompt_tokens, other.completion_tokens, other.cost_usd)
+        self.latencies_s += other.latencies_s
+        self.bound = self.bound or other.bound
+        self.interrupted = self.interrupted or other.interrupted
+        self.seen = max(self.seen, other.seen)
+
+    @property
+    def documents(self) -> int:
+        """Documents that the run was about."""
+        return self.seen
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before all documents were asked about, else None. A limit of documents is no early end."""
+        if self.interrupted:
+            return INTERRUPTED
+        return self.bound if self.bound and not self.bound.startswith("limit") else None
 
     @property
     def asked(self) -> int:
@@ -63,17 +101,18 @@ class LabelSummary:
     @property
     def left(self) -> int:
         """Documents that the next run will ask about."""
-        return self.documents - self.known - self.asked + self.failed
+        return self.seen - self.known - self.elsewhere - self.asked + self.failed
 
     @property
     def note(self) -> str:
-        """A few words for a progress bar."""
+        """A few words for a progress bar: what went wrong, how fast, what it cost."""
         parts = [f"{n} {outcome}" for outcome, n in self.outcomes.items() if outcome is not Outcome.answered]
-        return ", ".join([*parts, f"${self.cost_usd:.4f}"])
+        speed = self.asked / max(1e-3, time.monotonic() - self.began)
+        return ", ".join([*parts, f"{speed:.1f}/s", f"${self.cost_usd:.4f}"])
 
-    def latency_ms(self, share: float) -> float:
-        """The latency that `share` (0..1) of the answers stayed within, in milliseconds; 0 without answers."""
+    def latency_ms(self, share: float) -> float | None:
+        """The latency that `share` (0..1) of the answers stayed within, in milliseconds; None without answers."""
         if not self.latencies_s:
-            return 0.0
+            return None
         ordered = sorted(self.latencies_s)
         return 1_000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,6 +1,6 @@
 """The documents of a task, in the store. Grain: one row per task and content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -9,6 +9,8 @@ from records.split import cluster_of, document_id, split_of
 from records.store import Store, row_of
 from records.tables import documents as table
 from records.types import Document, Split
+
+_PAGE = 500
 
 
 class Added(NamedTuple):
@@ -39,6 +41,36 @@ def document(
     )
 
 
+class Stream:
+    """A task's documents (of these ids, if given), the test split first, read a page at a time: only ids are held."""
+
+    def __init__(self, store: Store, task: str, ids: Iterable[str] | None = None) -> None:
+        """Settles which documents there are; their texts are read as they are asked for."""
+        found = _ids(store, task)
+        wanted = None if ids is None else set(ids)
+        self.ids = found if wanted is None else [i for i in found if i in wanted]
+        self._store, self._task = store, task
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Document]:
+        """Each document, in order."""
+        for start in range(0, len(self.ids), _PAGE):
+            page = self.ids[start : start + _PAGE]
+            found = get(self._store, self._task, page)
+            yield from (found[i] for i in page if i in found)
+
+
+def _ids(store: Store, task: str) -> list[str]:
+    """The test split first: the gate needs its answers in any case."""
+    last = sa.case((table.c.split == Split.test, 0), else_=1)
+    query = sa.select(table.c.id).where(table.c.task == task).order_by(last, table.c.created_at, table.c.id)
+    with store.read() as db:
+        return list(db.execute(query).scalars())
+
+
 def add(store: Store, documents: Iterable[Document]) -> Added:
     """Keep the documents that are new, in one transaction."""
     rows = [row_of(d) for d in documents]
@@ -57,8 +89,14 @@ def documents(store: Store, task: str, split: Split | None = None) -> list[Docum
 
 def get(store: Store, task: str, ids: Iterable[str]) -> dict[str, Document]:
     """Documents by id; an unknown id is simply missing."""
-    wanted = set(ids)
-    return {d.id: d for d in documents(store, task) if d.id in wanted}
+    found: dict[str, Document] = {}
+    wanted = list(dict.fromkeys(ids))
+    with store.read() as db:
+        for start in range(0, len(wanted), _PAGE):
+            page = wanted[start : start + _PAGE]
+            rows = db.execute(sa.select(table).where(table.c.task == task, table.c.id.in_(page)))
+            found |= {row.id: Document.model_validate(dict(row._mapping)) for row in rows}
+    return found
 
 
 def counts(store: Store, task: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ file. Commits are synchronous (SQLite's default): an answer that was paid for su
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,20 @@ class Store:
             yield connection
 
     @contextmanager
+    def begin_alone(self, what: str) -> Iterator[sa.Connection]:
+        """One transaction that no other of this name overlaps: what it reads is still so when it writes.
+
+        SQLite has one writer at a time, and is told at once that this is one: a transaction that reads first and
+        writes later would fail where another wrote in between. Postgres locks the name until the commit.
+        """
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection to read from."""
         with self._engine.connect() as connection:
@@ -63,7 +77,20 @@ class Store:
     def add(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> int:
         """Insert the rows whose key is new, leave the others alone; how many were new."""
         with self.begin() as db:
-            return sum(self.add_one(db, table, row) for row in rows)
+            return self.add_many(db, table, list(rows))
+
+    def add_many(self, db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> int:
+        """Insert rows in one statement, leaving those alone whose key is known; how many were new."""
+        return db.execute(self._insert(table).on_conflict_do_nothing(), rows).rowcount if rows else 0
+
+    def put_many(self, db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows in one statement, overwriting those that have their key."""
+        if not rows:
+            return
+        keys = [column.name for column in table.primary_key]
+        insert = self._insert(table)
+        rest = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+        db.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), rows)
 
     def add_one(self, db: sa.Connection, table: sa.Table, row: dict[str, Any]) -> int:
         """Insert one row unless its key is known: 1 or 0."""

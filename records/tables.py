@@ -93,6 +93,14 @@ runs = Table(
     C("began_at", Moment, nullable=False),
     C("ended_at", Moment),
     C("stopped", Text),
+    C("claimed", Integer, nullable=False),
+    C("answered", Integer, nullable=False),
+    C("unreadable", Integer, nullable=False),
+    C("refused", Integer, nullable=False),
+    C("failed", Integer, nullable=False),
+    C("prompt_tokens", Integer, nullable=False),
+    C("completion_tokens", Integer, nullable=False),
+    C("cost_usd", Float, nullable=False),
     Index("runs_by_task", "task"),
 )
 

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from flows.unanswered import Unanswered
 from records.errors import InputError
 from retort.console import show
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
+
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
 
 
 def label(
@@ -18,7 +21,10 @@ def label(
     ] = "",
     text_column: Annotated[str, typer.Option(help="Column that holds the text. Default: found by its name.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="Documents to ask about at most; all are kept. 0: no limit.")] = 0,
-    budget: Annotated[float, typer.Option(min=0, help="US dollars the task may ever cost; 0: as in task.yaml.")] = 0.0,
+    budget: Annotated[
+        float, typer.Option(min=0, help="US dollars this run may cost; the task's own budget holds too.")
+    ] = 0.0,
+    workers: Workers = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the rendered prompt and the estimated cost; ask nothing.")
     ] = False,
@@ -33,7 +39,31 @@ def label(
             told = preview(context, task, documents, text_column, limit)
             show(told, json, told.text)
             return
-        result = label_documents(context, task, documents, text_column, limit, budget)
+        result = label_documents(context, task, documents, text_column, limit, budget, workers)
+    show(result, json, result.text)
+    if result.interrupted:
+        raise typer.Exit(130)
+
+
+def retry(
+    task: Task = DEFAULT_TASK,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Calls that gave nothing. What you get without a flag.")
+    ] = False,
+    unreadable: Annotated[bool, typer.Option("--unreadable", help="Answers that could not be read.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="What the model or its provider declined.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Documents to ask about at most. 0: no limit.")] = 0,
+    budget: Annotated[float, typer.Option(min=0, help="US dollars this run may cost.")] = 0.0,
+    workers: Workers = 1,
+    json: Json = False,
+) -> None:
+    """Ask the teacher again about documents that it gave no answer to, by how asking ended."""
+    from flows.label import label_documents
+
+    chosen: dict[Unanswered, bool] = {"failed": failed, "unreadable": unreadable, "refused": refused}
+    again = [name for name, wanted in chosen.items() if wanted] or ["failed"]
+    with stepping() as context:
+        result = label_documents(context, task, "", "", limit, budget, workers, retry=again)
     show(result, json, result.text)
     if result.interrupted:
         raise typer.Exit(130)
@@ -134,5 +164,5 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (label, collect, train, release, rollback, retrain, harvest, ask):
+    for step in (label, retry, collect, train, release, rollback, retrain, harvest, ask):
         app.command()(step)

@@ -100,17 +100,19 @@ def teacher_says(
     prompt = prompt_fingerprint(task, teaching=True)
     ledger.save(
         context.store,
-        Label(
-            key=f"{document.id}-{prompt}",
-            task=task.name,
-            document_id=document.id,
-            role=Role.teacher,
-            model=task.teacher.model,
-            prompt=prompt,
-            outcome=outcome,
-            value=answer,
-            confidence=confidence,
-        ),
+        [
+            Label(
+                key=f"{document.id}-{prompt}",
+                task=task.name,
+                document_id=document.id,
+                role=Role.teacher,
+                model=task.teacher.model,
+                prompt=prompt,
+                outcome=outcome,
+                value=answer,
+                confidence=confidence,
+            )
+        ],
     )
 
 

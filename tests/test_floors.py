@@ -51,6 +51,7 @@ DOORS = {
     "yaml": {"prompts", "training"},
     "jsonschema": {"prompts", "review"},
     "aiohttp": {"prompts", "serving"},
+    "aiolimiter": {"prompts"},
     "httpx": {"review", "serving/provider"},
     "requests": {"retort/gateway_client"},
     "uvicorn": {"review/embedded", "serving/gateway"},

@@ -25,12 +25,13 @@ from fixtures_serving import teacher, verdict
 from task_folders import make_task, write_task
 
 from evaluation.gate import Rule
+from flows.asking import Asked, ask_teacher
 from flows.collect import _counted, collect_answers
 from flows.context import find_task
 from flows.harvest import bring_back, harvest_traffic
-from flows.label import Arrived, Asked, Labelled, ask_teacher, read_source
+from flows.label import Arrived, Labelled, read_source
 from flows.release import release_student
-from flows.teacher import preview, waiting_for
+from flows.teacher import preview
 from flows.train import freeze, train_student
 from prompts.standin import Standin
 from records import corrections, library, registry, taskbook, traffic
@@ -103,12 +104,11 @@ def test_a_source_is_read_once_and_what_cannot_be_read_is_told(context, task, tm
     assert set(first.ids) == ids(library.documents(context.store, "mail"))
 
 
-def test_unanswered_documents_are_asked_first_and_of_them_the_test_split(context, task):
+def test_the_test_split_is_asked_first(context, task):
     train, test = arrive(context, task, *texts(Split.train, 3)), arrive(context, task, *texts(Split.test, 2))
-    teacher_says(context, task, train[0], "lease", 0.99)
-    waiting = [document.id for document in waiting_for(context, task, None)]
-    assert set(waiting[:2]) == ids(test) and waiting[-1] == train[0].id
-    assert {d.id for d in waiting_for(context, task, [train[1].id])} == {train[1].id}
+    stream = library.Stream(context.store, task.name)
+    assert len(stream) == 5 and {document.id for document in list(stream)[:2]} == ids(test)
+    assert [d.text for d in library.Stream(context.store, task.name, [train[1].id])] == [train[1].text]
 
 
 async def test_a_limit_and_a_budget_bound_what_the_teacher_is_asked(context, tmp_path, litellm_closed):
@@ -117,8 +117,8 @@ async def test_a_limit_and_a_budget_bound_what_the_teacher_is_asked(context, tmp
         own = make_task(tmp_path / "mail", teacher=spec)
         arrive(context, own, *texts(Split.train, 12))
         few = await asyncio.to_thread(ask_teacher, context, own, None, 2)
-        bounded = await asyncio.to_thread(ask_teacher, context, own, None, 0, few.cost_usd * 2.5)
-    assert (few.answered, few.left) == (2, 0)
+        bounded = await asyncio.to_thread(ask_teacher, context, own, None, 0, few.cost_usd * 1.5)
+    assert (few.answered, few.left, few.stopped) == (2, 10, None)
     assert (bounded.known, bounded.stopped is not None, server.requests) == (2, True, 2 + bounded.answered)
     assert bounded.answered < 10 and bounded.left == 10 - bounded.answered
 
@@ -288,7 +288,8 @@ def test_what_a_task_may_say_of_its_gate_is_a_rule_and_a_margin_of_1_is_refused(
 
 
 def test_a_labelling_that_a_person_stopped_says_so():
-    asked = {name: 0 for name in ("documents", "known", "answered", "no_answer", "failed", "left")}
+    counts = ("documents", "known", "elsewhere", "answered", "no_answer", "failed", "left")
+    asked = {name: 0 for name in (*counts, "prompt_tokens", "completion_tokens")}
     asked |= {name: 0.0 for name in ("cost_usd", "seconds", "p50_ms", "p95_ms")}
     for stopped, expected in (("interrupted", True), ("budget of $1 used up", False), (None, False)):
         told = Labelled.model_construct(

@@ -254,7 +254,7 @@ async def test_5_unreadable_is_an_outcome_counted_and_shown_never_a_silent_value
         asked = await asyncio.to_thread(ask_teacher, context, task)
         labels = ledger.newest(context.store, task.name, Role.teacher)
         assert (asked.answered, asked.no_answer, asked.failed) == (0, 3, 0)
-        assert asked.reasons == {"unreadable: not a label: 'Well, that depends!'": 3}
+        assert asked.reasons == {"unreadable: not_a_label": (3, "not a label: 'Well, that depends!'")}
         assert {(x.outcome, x.value, x.raw) for x in labels.values()} == {
             (Outcome.unreadable, None, "Well, that depends!")
         }

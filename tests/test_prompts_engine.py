@@ -18,7 +18,9 @@ from prompts.endpoint import teacher_endpoint
 from prompts.engine import label_many
 from prompts.estimate import estimate
 from prompts.standin import Standin
+from prompts.supply import Terms
 from records import ledger, library
+from records.claims import Bounds
 from records.errors import InputError, ServiceError
 from records.store import Store
 from records.types import Outcome, Role
@@ -95,7 +97,7 @@ async def test_the_budget_is_a_hard_stop_over_all_runs(task, store):
     async with Standin(ANSWERS) as standin:
         own = endpoint_of(task, standin, input_price=1_000.0, output_price=0.0)
         for _ in range(2):
-            summary = await label_many(store, task, documents, own, Role.teacher, budget_usd=1.0)
+            summary = await label_many(store, task, documents, own, Role.teacher, terms=Terms(Bounds(task_usd=1.0)))
     assert summary.stopped == "budget of $1 used up"
     assert 0.5 < ledger.spent(store, "mail") <= 1.0
     assert summary.left > 0

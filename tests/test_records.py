@@ -119,17 +119,17 @@ def test_splits_have_about_the_stated_shares():
 
 
 def test_an_answer_is_never_overwritten_but_a_failure_gives_way(store):
-    ledger.save(store, label(outcome=Outcome.failed, value=None))
-    assert ledger.answered_keys(store, "t", "m") == set()
-    ledger.save(store, label(value="lease"))
-    ledger.save(store, label(value="nda"))
+    ledger.save(store, [label(outcome=Outcome.failed, value=None)])
+    assert ledger.answered_keys(store, ["k1", "k2"]) == set()
+    ledger.save(store, [label(value="lease")])
+    ledger.save(store, [label(value="nda")])
     assert [x.value for x in ledger.labels(store, "t")] == ["lease"]
-    assert ledger.answered_keys(store, "t", "m") == {"k1"}
+    assert ledger.answered_keys(store, ["k1", "k2"]) == {"k1"}
 
 
 def test_json_answers_and_unicode_survive_the_store(store):
     value = {"party": "Müller & Söhne 株式会社", "amount": 3.5, "tags": ["a", None]}
-    ledger.save(store, label(value=value))
+    ledger.save(store, [label(value=value)])
     assert ledger.labels(store, "t", Role.teacher)[0].value == value
 
 

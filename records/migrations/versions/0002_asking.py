@@ -28,6 +28,14 @@ def upgrade() -> None:
         sa.Column("began_at", sa.DateTime(), nullable=False),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("stopped", sa.Text(), nullable=True),
+        sa.Column("claimed", sa.Integer(), nullable=False),
+        sa.Column("answered", sa.Integer(), nullable=False),
+        sa.Column("unreadable", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=False),
+        sa.Column("completion_tokens", sa.Integer(), nullable=False),
+        sa.Column("cost_usd", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("runs_by_task", "runs", ["task"])
@@ -56,3 +64,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("charges_by_task", "charges", ["task"])
+    op.execute(_RUNS_OF_OLD_LABELS)
+    op.execute("UPDATE labels SET run = 'before ' || task || ' ' || role || ' ' || model || ' ' || prompt")
+
+
+# What was paid before there were runs still counts in a task's budget: one run a task, role, model and prompt.
+_RUNS_OF_OLD_LABELS = """
+    INSERT INTO runs (id, task, role, model, prompt, input_price, output_price, began_at, ended_at, claimed,
+                      answered, unreadable, refused, failed, prompt_tokens, completion_tokens, cost_usd)
+    SELECT 'before ' || task || ' ' || role || ' ' || model || ' ' || prompt, task, role, model, prompt, 0, 0,
+           min(created_at), max(created_at), count(*),
+           sum(CASE outcome WHEN 'answered' THEN 1 ELSE 0 END), sum(CASE outcome WHEN 'unreadable' THEN 1 ELSE 0 END),
+           sum(CASE outcome WHEN 'refused' THEN 1 ELSE 0 END), sum(CASE outcome WHEN 'failed' THEN 1 ELSE 0 END),
+           sum(prompt_tokens), sum(completion_tokens), sum(cost_usd)
+    FROM labels GROUP BY task, role, model, prompt
+"""
