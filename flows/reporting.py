@@ -5,8 +5,10 @@ state to Prefect every two seconds (one write a row would drown the server: see 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -66,6 +68,7 @@ class _Board:
         self._stages: dict[str, tuple[int, int, str]] = {}
         self._sent: dict[str, tuple[int, int, str]] = {}
         self._artifacts: dict[str, Any] = {}
+        self._began: dict[str, tuple[float, int]] = {}
         self._logger = get_run_logger()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
@@ -74,6 +77,7 @@ class _Board:
     def tell(self, stage: str, done: int, total: int, note: str) -> None:
         if stage not in self._stages:
             self._logger.info("%s", stage)
+            self._began[stage] = (time.monotonic(), done)
         self._stages[stage] = (done, total, note)
 
     def close(self) -> None:
@@ -92,10 +96,18 @@ class _Board:
                 self._send_one(client, stage, state)
                 self._sent[stage] = state
 
+    def _left(self, stage: str, done: int, total: int) -> str:
+        """How long it will take yet, at the speed since the stage began."""
+        began, at = self._began[stage]
+        if not at < done < total:
+            return ""
+        seconds = (time.monotonic() - began) * (total - done) / (done - at)
+        return f" (about {timedelta(seconds=round(seconds))} left)"
+
     def _send_one(self, client: SyncPrefectClient, stage: str, state: tuple[int, int, str]) -> None:
         done, total, note = state
         share = 100.0 * done / total if total else 0.0
-        text = f"{stage}: {done} of {total or '?'} {note}"
+        text = f"{stage}: {done} of {total or '?'} {note}{self._left(stage, done, total)}"
         if stage in self._artifacts:
             client.update_artifact(self._artifacts[stage], ArtifactUpdate(data=share, description=text))
             return
