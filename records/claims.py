@@ -72,8 +72,11 @@ def take(
     found = Taken()
     with store.begin_alone(f"claims of {task}") as db:
         db.execute(sa.delete(table).where(table.c.task == task, table.c.expires_at < now()))
+        # In this order: an answer may be kept, and its claim end, between the two. Asked the other way round, Postgres
+        # would show neither, and the document would be asked about twice.
+        claimed = _claimed(db, wanted)
         found.known = _known(db, wanted, run, again)
-        found.elsewhere = _claimed(db, wanted) - found.known
+        found.elsewhere = claimed - found.known
         room = _room(db, task, run, bounds)
         for key, highest in wanted.items():
             if key in found.known or key in found.elsewhere:
