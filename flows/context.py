@@ -4,15 +4,18 @@ A step is a plain function whose first argument is a `Context`. The command line
 the same steps as Prefect tasks (`flows.reporting.as_task`). So a run from the UI does what the command line does.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ParamSpec, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from flows.settings import PROJECT, Settings, settings
+from prompts.privacy import check_host, check_url
 from prompts.task import Task, load_task
 from records import taskbook
 from records.errors import InputError
@@ -62,9 +65,10 @@ def call(step: Callable[P, R]) -> Callable[P, R]:
 def find_task(context: Context, task: str) -> Task:
     """The task of this name (in `prompts/`, or used before) or in this folder; its version is noted in the store.
 
-    Raises InputError when there is none, or when its definition has faults.
+    Raises InputError when there is none, when its definition has faults, or when its privacy forbids a place of ours.
     """
     loaded = load_task(_folder(context, task))
+    _check_places(context.settings, loaded)
     taskbook.remember(context.store, loaded.name, loaded.fingerprint, loaded.folder, loaded.definition)
     return loaded
 
@@ -74,6 +78,13 @@ def task_name(context: Context, task: str) -> str:
     a broken task.yaml must not stand in the way of a rollback. Raises InputError for an unknown one.
     """
     return task if task in taskbook.names(context.store) else find_task(context, task).name
+
+
+def _check_places(settings: Settings, task: Task) -> None:
+    """Refuse a task that says `privacy: self_hosted` where desk, store or Prefect are elsewhere. Raises InputError."""
+    check_url(task, settings.desk, "review desk")
+    check_host(task, urlsplit(settings.store).hostname or "localhost", "store")
+    check_url(task, os.environ.get("PREFECT_API_URL") or settings.prefect_api, "Prefect server")
 
 
 def _folder(context: Context, task: str) -> Path:

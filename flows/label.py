@@ -17,6 +17,7 @@ from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.reporting import as_task, publish, reported_workplace
 from flows.unanswered import Unanswered, unanswered
+from prompts.privacy import check_source
 from prompts.sources import read_documents
 from prompts.task import Task
 from records import library
@@ -119,6 +120,7 @@ def label_documents(
 
 def read_source(context: Context, task: Task, source: str, text_column: str = "") -> Arrived:
     """Take the documents of a source into the store. Raises InputError when none of it can be read."""
+    check_source(task, source)
     loaded = read_documents(source, task.name, text_column or None, progress=context.progress)
     added = library.add(context.store, loaded.documents)
     return Arrived(

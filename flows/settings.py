@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     gateway_key: SecretStr | None = Field(None, description="what applications sign in with; empty: generated")
     training_python: Path = Field(PROJECT / ".venv/training/bin/python", description="interpreter of the training env")
     argilla_python: Path = Field(PROJECT / ".venv/argilla/bin/python", description="interpreter of the argilla env")
+    allowed_hosts: str = Field("", description="the only hosts the services may speak to, by commas; empty: any")
     threads: int = Field(0, ge=0, description="CPU threads for training and serving; 0: by the cores")
 
     @property

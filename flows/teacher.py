@@ -10,6 +10,7 @@ from flows.context import Context, find_task
 from prompts.booking import open_of
 from prompts.endpoint import Endpoint, priced, teacher_endpoint
 from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate
+from prompts.privacy import check_source
 from prompts.sources import read_documents
 from prompts.task import Task
 from records import ledger, library
@@ -69,6 +70,7 @@ def preview(context: Context, task: str, documents: str = "", text_column: str =
     with contextlib.suppress(InputError):  # an unknown price shows as such; labelling itself refuses to start
         endpoint = priced(endpoint)
     if documents:
+        check_source(found, documents)
         loaded = read_documents(documents, found.name, text_column or None, limit=limit or None)
         texts, faults = {d.id: d for d in loaded.documents}, [f"{f.place}: {f.reason}" for f in loaded.faults]
         ids = list(texts)

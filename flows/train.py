@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.reporting import STUDENT_READY, announce, as_task, publish, reported_workplace
+from prompts.privacy import check_hub, is_closed
 from prompts.render import answer_text, prompt_fingerprint, render
 from prompts.task import Task
 from records import corrections, ledger, library, registry
@@ -74,6 +75,10 @@ def train_student(context: Context, task: str, recipe: str = "", run: Runner = c
     """The flow's work. Raises InputError for a recipe that Axolotl refuses or where there is nothing to train on."""
     found = find_task(context, task)
     chosen = recipes.load(recipe or found.student.recipe, folder=found.folder)
+    if is_closed(found):
+        recipes.check_sealed(chosen)
+    if base.is_hub_name(found.student.base_model):
+        check_hub(found, f"the base model {found.student.base_model!r}")
     version = run(freeze)(context, found)
     return run(fit)(context, found, version, chosen)
 
@@ -107,10 +112,11 @@ def freeze(context: Context, task: Task) -> DatasetVersion:
 def fit(context: Context, task: Task, version: DatasetVersion, recipe: recipes.Recipe) -> Trained:
     """Train, export, and note the student; Axolotl's own process does the work."""
     settings, python = context.settings, context.settings.training_python
+    only_hosts = list(task.allowed_hosts) if is_closed(task) else None
     models, runs = settings.folder("models"), settings.folder("runs", task.name)
     model = base.ensure_base(task.student.base_model, models, python, context.progress)
     threads = settings.threads or os.cpu_count() or 1
-    trained = run.train(Path(version.path), recipe, model, runs, python, threads, context.progress)
+    trained = run.train(Path(version.path), recipe, model, runs, python, threads, context.progress, only_hosts)
     exported = export.export(trained, models, python, context.progress)
     student = _student(task, version, recipe, trained, exported)
     registry.add_student(context.store, student)

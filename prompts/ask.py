@@ -20,6 +20,7 @@ from prompts.endpoint import Endpoint
 from prompts.footing import Footing, footing, score_options
 from prompts.litellm_door import takes_schema
 from prompts.parse import parse
+from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_task
 from prompts.render import render
 from prompts.scoring import Scored, choose, score_labels
 from records.types import Answer, Outcome, Reason
@@ -59,10 +60,14 @@ async def ask(
     try:
         found = await footing(endpoint, task, teaching)
         options = score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
-        spoken = await call(endpoint, render(task, text, teaching), options, on_pushback)
+        masked = outgoing(task, endpoint, text)
+        messages = render(outgoing_task(task, endpoint), masked.text, teaching)
+        spoken = await call(endpoint, messages, options, on_pushback)
     except CallFailed as failure:
         return Reply(failure.outcome, error=str(failure), unreachable=failure.unreachable)
-    return _read(endpoint, task, spoken, found)
+    except MaskingFailed as failure:
+        return Reply(Outcome.failed, error=str(failure))
+    return _read(endpoint, task, spoken, found, masked)
 
 
 def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
     return options
 
 
-def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing) -> Reply:
+def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked: Masked) -> Reply:
     paid: dict[str, Any] = {
         "raw": spoken.text,
         "prompt_tokens": spoken.prompt_tokens,
@@ -92,7 +97,7 @@ def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing) -> Rep
         return Reply(Outcome.refused, error=spoken.refusal or "stopped by the provider's content filter", **paid)
     if found.mode == "score":
         return _scored(task, spoken, found, paid)
-    parsed = parse(task, spoken.text)
+    parsed = parse(task, masked.restore(spoken.text))
     error = f"{parsed.error} (cut at max_tokens)" if parsed.error and spoken.finish == "length" else parsed.error
     return Reply(parsed.outcome, value=parsed.value, error=error, **paid)
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from prompts.endpoint import Endpoint
-from prompts.litellm_door import vendor
+from prompts.litellm_door import direct_client, vendor
 from prompts.render import Messages
 from prompts.scoring import Tokens
 from records.errors import ServiceError
@@ -93,6 +93,7 @@ async def persist(
 
 
 async def _attempt(endpoint: Endpoint, messages: Messages, options: dict[str, Any]) -> Spoken:
+    own = {"client": direct_client()} if endpoint.wire_model.startswith("hosted_vllm/") else {}
     began = time.perf_counter()
     async with asyncio.timeout(endpoint.timeout_s + 1):
         response = await vendor().acompletion(
@@ -103,6 +104,7 @@ async def _attempt(endpoint: Endpoint, messages: Messages, options: dict[str, An
             temperature=0,
             timeout=endpoint.timeout_s,
             max_retries=0,
+            **own,
             **options,
         )
     return _spoken(response, time.perf_counter() - began)

@@ -142,8 +142,26 @@ class Traffic(Section):
     sample_rate: Share = 1.0
 
 
+class Redact(Section):
+    """What is masked before a document leaves for a host that is not allowed: every match of `pattern`.
+
+    `pattern` is a regular expression (of the `regex` package; case counts unless it begins `(?i)`). A match becomes
+    `[NAME_1]`, `[NAME_2]`..., the same words the same number within a document. `mask` puts this text in its place
+    instead, the same for all, which cannot be turned back in a json answer.
+    """
+
+    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
+    pattern: str = Field(min_length=1, max_length=1_000)
+    mask: str | None = Field(default=None, max_length=64)
+
+
 class TaskFile(Section):
-    """The whole of `task.yaml`."""
+    """The whole of `task.yaml`.
+
+    `privacy: self_hosted` refuses every endpoint whose host is neither loopback nor in `allowed_hosts` (names or IP
+    addresses, compared exactly): teacher, student, desk, store, hub, trackers. `hosted_teacher` allows any. What goes
+    to a teacher elsewhere than that is masked by `redact`, and by Presidio for the entities in `presidio`.
+    """
 
     name: TaskName
     title: str = Field(min_length=1, max_length=200)
@@ -157,6 +175,10 @@ class TaskFile(Section):
     training: Training = Field(default_factory=Training)
     gate: Gate = Field(default_factory=Gate)
     traffic: Traffic = Field(default_factory=Traffic)
+    privacy: Literal["hosted_teacher", "self_hosted"] = "hosted_teacher"
+    allowed_hosts: list[Annotated[str, Field(min_length=1, max_length=253)]] = Field(default=[], max_length=100)
+    redact: list[Redact] = Field(default=[], max_length=100)
+    presidio: list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]] = Field(default=[], max_length=100)
 
 
 class Task(TaskFile):

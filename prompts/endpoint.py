@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from prompts.definition import ChoiceAnswer, Task, Teacher
+from prompts.privacy import check_model, check_unmasked, masks
 from records.errors import InputError
 
 Dialect = Literal["llama.cpp", "vllm", "hosted"]
@@ -21,7 +22,10 @@ _OTHER_LOGPROBS = 20
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model that can be asked. Prices: US dollars per million tokens; None = not known."""
+    """A model that can be asked. Prices: US dollars per million tokens; None = not known.
+
+    `masks`: a digest of the rules by which documents are masked on their way to it; empty: they go as they are.
+    """
 
     model: str
     api_base: str | None
@@ -38,6 +42,7 @@ class Endpoint:
     tokens_per_minute: float | None = None
     timeout_s: float = 60.0
     retries: int = 5
+    masks: str = ""
 
     @property
     def host(self) -> str:
@@ -57,7 +62,8 @@ class Endpoint:
         """All that shapes an answer besides prompt, model and document."""
         calibrate = "domain-context" if self.calibrate else None
         shape = {"mode": self.mode, "calibrate": calibrate, "max_tokens": self.max_tokens}
-        return {**shape, "temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect}
+        shape |= {"temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect}
+        return {**shape, "masks": self.masks} if self.masks else shape
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars; an unknown price counts as 0 (labelling refuses to start with one)."""
@@ -68,12 +74,14 @@ class Endpoint:
 def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> Endpoint:
     """The task's teacher. `local_url`: the local model server; `environ`: where `api_key_env` is looked up.
 
-    Raises InputError when the named key is not set.
+    Raises InputError when the named key is not set, or the task's privacy forbids the address.
     """
     spec = task.teacher
+    address = _address(spec.api_base, local_url)
+    check_model(task, spec.model, address, "teacher")
     own = Endpoint(
         model=spec.model,
-        api_base=_address(spec.api_base, local_url),
+        api_base=address,
         dialect=_dialect(spec.model, spec.api_base),
         mode=spec.mode,
         api_key=_key(spec, environ),
@@ -84,6 +92,7 @@ def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> 
         tokens_per_minute=spec.tokens_per_minute,
         timeout_s=spec.timeout_s,
         retries=spec.retries,
+        masks=masks(task, address),
     )
     free = 0.0 if spec.api_base == "local" else None
     prices = (_first(spec.input_price, free), _first(spec.output_price, free))
@@ -95,11 +104,17 @@ def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> 
 
 
 def student_endpoint(task: Task, model_name: str, local_url: str) -> Endpoint:
-    """A student by the name under which it is served. It costs by the hour, so its tokens are free."""
+    """A student by the name under which it is served. It costs by the hour, so its tokens are free.
+
+    Raises InputError when the task's privacy forbids its address; it gets documents as they are.
+    """
     spec = task.student
+    address = _address(spec.api_base, local_url)
+    check_model(task, f"openai/{model_name}", address, "student")
+    check_unmasked(task, address, "student")
     own = Endpoint(
         model=f"openai/{model_name}",
-        api_base=_address(spec.api_base, local_url),
+        api_base=address,
         dialect="llama.cpp" if spec.api_base == "local" else "vllm",
         mode="auto",
         max_tokens=_enough_tokens(task),

@@ -14,6 +14,7 @@ from statistics import fmean, stdev
 from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import count_tokens
+from prompts.redaction import MaskingFailed, outgoing, outgoing_task
 from prompts.render import Messages, document_text, render
 from records.types import Document
 
@@ -54,7 +55,7 @@ def estimate(
     `latency_s`: how long an answer takes, at least and at most. Costs need prices (`prompts.endpoint.priced`).
     """
     count = len(sample) if documents is None else documents
-    prompt, error = _prompt_tokens(task, sample, whole=count == len(sample))
+    prompt, error = _prompt_tokens(task, sample, endpoint, whole=count == len(sample))
     said = _answer_tokens(task, endpoint) * count
     low, high = (1 - _OFF) * (prompt - error), (1 + _OFF) * (prompt + error)
     costs = [
@@ -72,7 +73,7 @@ def estimate(
         cost_usd_high=costs[2],
         seconds_low=seconds[0],
         seconds_high=seconds[1],
-        messages=render(task, sample[0].text if sample else "", True),
+        messages=_messages(task, endpoint, sample[0].text if sample else "", True),
     )
 
 
@@ -82,7 +83,7 @@ def highest_cost(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> f
     """
     if not endpoint.input_price and not endpoint.output_price:
         return 0.0
-    messages = render(task, text, teaching)
+    messages = _messages(task, endpoint, text, teaching)
     length = sum(len(m["content"].encode()) for m in messages)
     return endpoint.cost(length // 2 + 8 * len(messages), endpoint.max_tokens)
 
@@ -92,10 +93,24 @@ def tokens_about(text: str) -> int:
     return len(text) // 4 + 1
 
 
-def _prompt_tokens(task: Task, sample: Sequence[Document], whole: bool) -> tuple[float, float]:
+def _messages(task: Task, endpoint: Endpoint, text: str, teaching: bool) -> Messages:
+    """The prompt as it would leave."""
+    return render(outgoing_task(task, endpoint), _leaving(task, endpoint, text), teaching)
+
+
+def _leaving(task: Task, endpoint: Endpoint, text: str) -> str:
+    try:
+        return outgoing(task, endpoint, text).text
+    except MaskingFailed as failure:
+        return f"({failure})"
+
+
+def _prompt_tokens(
+    task: Task, sample: Sequence[Document], endpoint: Endpoint, whole: bool
+) -> tuple[float, float]:
     """Mean tokens of a prompt, and how far the mean of a sample may be off (twice its standard error)."""
-    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in render(task, "", True))
-    counts = [count_tokens(document_text(task, document.text)) for document in sample]
+    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in _messages(task, endpoint, "", True))
+    counts = [count_tokens(document_text(task, _leaving(task, endpoint, document.text))) for document in sample]
     if not counts:
         return float(fixed), 0.0
     error = 0.0 if whole or len(counts) < 2 else 2 * stdev(counts) / math.sqrt(len(counts))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from prompts.definition import TaskFile
+from records.hosts import is_host
 
 _SHOWN = 60
 
@@ -23,12 +24,12 @@ def shape_faults(error: ValidationError) -> list[str]:
 
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
-    answer = data.get("answer")
+    answer, faults = data.get("answer"), _privacy_faults(data)
     if not isinstance(answer, dict):
-        return []
+        return faults
     if answer.get("kind") == "choice":
-        return _choice_faults(answer, data)
-    return _json_faults(answer, data) if answer.get("kind") == "json" else []
+        return _choice_faults(answer, data) + faults
+    return (_json_faults(answer, data) if answer.get("kind") == "json" else []) + faults
 
 
 def _line(detail: ErrorDetails) -> str:
@@ -133,3 +134,26 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
 def _examples(data: dict[str, Any]) -> list[dict[str, Any]]:
     raw = data.get("examples")
     return [x if isinstance(x, dict) else {} for x in raw] if isinstance(raw, list) else []
+
+
+def _privacy_faults(data: dict[str, Any]) -> list[str]:
+    """Hosts that are none, patterns that cannot be run."""
+    from prompts.redaction import pattern_fault
+
+    hosts, rules = _listed(data.get("allowed_hosts")), _listed(data.get("redact"))
+    faults = [
+        f"allowed_hosts[{n}]: {_show(host)}: not a host; give a name or an IP address, without scheme, port or wildcard"
+        for n, host in enumerate(hosts)
+        if isinstance(host, str) and not is_host(host)
+    ]
+    patterns = [(n, rule["pattern"]) for n, rule in enumerate(rules) if isinstance(rule, dict) and "pattern" in rule]
+    wrong = [(n, given, pattern_fault(given)) for n, given in patterns if isinstance(given, str) and given]
+    return faults + [
+        f"redact[{n}].pattern: {_show(given)}: {fault}; correct the regular expression"
+        for n, given, fault in wrong
+        if fault
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

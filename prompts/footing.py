@@ -19,6 +19,7 @@ from prompts.call import call, persist
 from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import gives_logprobs
+from prompts.redaction import outgoing_task
 from prompts.render import prompt_fingerprint, render
 from prompts.scoring import bare, collisions, score_labels
 from records.errors import InputError, ServiceError
@@ -81,6 +82,7 @@ def score_options(endpoint: Endpoint) -> dict[str, Any]:
 
 
 async def _find(endpoint: Endpoint, task: Task, teaching: bool) -> Footing:
+    task = outgoing_task(task, endpoint)  # documents without content are made of the examples' words
     if not isinstance(task.answer, ChoiceAnswer) or endpoint.mode == "generate":
         return Footing("generate")
     if endpoint.mode == "auto" and not gives_logprobs(endpoint.wire_model):
@@ -146,7 +148,7 @@ async def _ask_token(endpoint: Endpoint, url: str, said: str) -> str | None:
     headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     async with (
         aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-        session.post(url, json=_question(endpoint, said)) as answer,
+        session.post(url, json=_question(endpoint, said), allow_redirects=False) as answer,
     ):
         if answer.status in _BUSY:
             answer.raise_for_status()

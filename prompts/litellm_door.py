@@ -1,19 +1,28 @@
 """The one place that imports LiteLLM: lazily (it takes four seconds), with its telemetry and price download off.
 
 `LITELLM_LOCAL_MODEL_COST_MAP` must be in the environment before the import, or LiteLLM fetches a price list over the
-network; so this function, and no import of ours, sets it.
+network; so this function, and no import of ours, sets it, with its kin (`records.telemetry`).
+
+LiteLLM's own HTTP clients follow redirects, to any host, with the document in the body; `direct_client` does not.
 """
 
+import asyncio
 import functools
 import os
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from records.telemetry import OFF
+
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
 
 
 @functools.cache
 def vendor() -> ModuleType:
     """LiteLLM, quiet and offline but for the calls that are asked of it."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    for name in (name for name in OFF if name.startswith("LITELLM_")):
+        os.environ.setdefault(name, OFF[name])
     import litellm
 
     litellm.telemetry = False
@@ -25,7 +34,21 @@ def vendor() -> ModuleType:
 
 async def close() -> None:
     """Close the connections that LiteLLM keeps open; call it before the event loop ends."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.close()
     await vendor().close_litellm_async_clients()
+
+
+def direct_client() -> Any:
+    """This event loop's HTTP client for servers by address: a redirect is an error there, not a way elsewhere."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        vendor()
+        from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+        _clients[loop] = AsyncHTTPHandler(follow_redirects=False)
+    return _clients[loop]
 
 
 def table_prices(model: str) -> tuple[float, float] | None:

@@ -21,21 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.settings import PROJECT, Settings
+from records import cutoff
+from records.telemetry import OFF
 from retort.credentials import load_or_create
 from retort.ports import dotenv
 from review.people import owner_environment
 
 POOL = "retort"
 WORKSPACE = "retort"
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "AXOLOTL_DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "ARGILLA_ENABLE_TELEMETRY": "0",
-    "WANDB_MODE": "disabled",
-}
 _PLAIN = (
     "PATH",
     "HOME",
@@ -123,20 +116,30 @@ def environment(settings: Settings, name: str, environ: Mapping[str, str]) -> di
     if name in ("prefect", "worker"):
         base |= prefect_environment(settings)
     direct = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-    return {**base, **direct, **QUIET, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", **own.get(name, {})}
+    guard = guard_environment(settings)
+    path = cutoff.python_path(PROJECT, guard)
+    return {**base, **direct, **OFF, **guard, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **own.get(name, {})}
+
+
+def guard_environment(settings: Settings) -> dict[str, str]:
+    """What keeps a process to the hosts that RETORT_ALLOWED_HOSTS lists; empty where it lists none.
+
+    Raises EnvironmentFault for an entry that is no host.
+    """
+    hosts = cutoff.listed(settings.allowed_hosts)
+    return cutoff.environment(hosts, settings.folder("logs") / "refused.jsonl") if hosts else {}
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
     """What every process that talks to Prefect needs: its home, its API, no telemetry, no other website's requests."""
     pages = ",".join(f"http://{host}:{settings.prefect_port}" for host in ("127.0.0.1", "localhost"))
     return {
-        **QUIET,
+        **OFF,
         "PREFECT_HOME": str(settings.folder("prefect")),
         "PREFECT_API_URL": settings.prefect_api,
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": pages,
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
     }
 
 

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from flows.context import Context, workplace
 from flows.settings import PROJECT, Settings, settings
+from records import cutoff
 from records.errors import EnvironmentFault
 from retort.console import bars
 from retort.ports import dotenv
-from retort.services import prefect_environment
+from retort.services import guard_environment, prefect_environment
 
 DEFAULT_TASK = "legal_intake"
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -35,6 +36,7 @@ def prepared() -> Settings:
     direct = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
     for name, value in {**direct, **prefect_environment(chosen)}.items():
         os.environ.setdefault(name, value)
+    cutoff.install(guard_environment(chosen))
     return chosen
 
 

@@ -93,10 +93,13 @@ class Answering:
             return await self._ask_teacher(task, text, fallback=False)
         name, taught = await asyncio.to_thread(self._student, release)
         # One try: where the student does not answer at once, the teacher is the better second try.
-        endpoint = replace(student_endpoint(task, name, self._model_url), retries=0)
-        reply = await _try(endpoint, taught or task, text, teaching=False)
+        try:
+            endpoint = replace(student_endpoint(task, name, self._model_url), retries=0)
+            reply = await _try(endpoint, taught or task, text, teaching=False)
+        except InputError as fault:  # the task's privacy forbids its address
+            reply = Reply(Outcome.failed, error=str(fault))
         if reply.outcome is Outcome.answered:
-            return _Asked(reply, endpoint.model, f"{release.name} {name}")
+            return _Asked(reply, f"openai/{name}", f"{release.name} {name}")
         _log.warning("%s: %s %s (%s): the teacher answers", release.name, name, reply.outcome.value, reply.error)
         return await self._ask_teacher(task, text, fallback=True)
 
@@ -104,7 +107,7 @@ class Answering:
         try:
             endpoint = _with_price(teacher_endpoint(task, self._model_url, self._environ))
             endpoint = replace(endpoint, retries=min(endpoint.retries, _TEACHER_RETRIES))
-        except InputError as fault:  # its key is not set
+        except InputError as fault:  # its key is not set, or the task's privacy forbids its address
             return _Asked(Reply(Outcome.failed, error=str(fault)), task.teacher.model, "", fallback)
         reply = await _try(endpoint, task, text, teaching=True)
         return _Asked(reply, endpoint.model, f"{task.name}@teacher {endpoint.model}", fallback)

@@ -29,6 +29,7 @@ from typing import Any
 from records import taskbook
 from records.errors import EnvironmentFault, InputError, RetortError
 from records.store import Store
+from records.telemetry import OFF
 from serving.answering import Answering
 from serving.door import Door
 from serving.journal import Journal
@@ -36,7 +37,7 @@ from serving.journal import Journal
 KEY_VARIABLE = "RETORT_GATEWAY_KEY"
 _CONFIG = Path(__file__).with_name("gateway.yaml")
 _QUIET = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    **OFF,
     "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
     "LITELLM_LOG": "CRITICAL",
     "DISABLE_ADMIN_UI": "True",

@@ -41,6 +41,9 @@ DOORS = {
     "jinja2": {"evaluation"},
     "datasets": {"prompts/readers", "training/dataset"},  # documents in; rows out
     "pypdfium2": {"prompts/readers"},
+    "regex": {"prompts/redaction"},
+    "presidio_analyzer": {"prompts/presidio_door"},
+    "spacy": {"prompts/presidio_door"},
     "typer": {"retort"},
     "rich": {"retort"},
     "supervisor": {"retort/supervision"},

@@ -15,6 +15,7 @@ import pytest
 
 from flows.settings import Settings
 from records.errors import EnvironmentFault, InputError, ServiceError
+from records.telemetry import OFF
 from retort import credentials, ports, services, stack
 from retort.launch import held
 from retort.services import Program
@@ -146,7 +147,7 @@ def test_a_service_sees_its_own_secrets_only(settings):
 def test_telemetry_is_off_everywhere_and_proxies_are_bypassed_for_loopback(settings):
     for name in NAMES:
         seen = services.environment(settings, name, {"HTTP_PROXY": "http://proxy.example"})
-        assert services.QUIET.items() <= seen.items() and "127.0.0.1" in seen["NO_PROXY"]
+        assert OFF.items() <= seen.items() and "127.0.0.1" in seen["NO_PROXY"]
 
 
 def test_no_other_website_may_ask_prefect(settings):

@@ -30,6 +30,11 @@ def packaged_gguf() -> Path:
     return path
 
 
+def is_hub_name(base_model: str) -> bool:
+    """Whether a base model would be fetched from a hub: neither the packaged one nor a folder here."""
+    return base_model != PACKAGED and not Path(base_model).expanduser().is_dir()
+
+
 def ensure_base(base_model: str, models_dir: Path, training_python: Path, progress: Progress = silent) -> str:
     """What Axolotl gets as `base_model`: an absolute folder (the packaged model, a local folder) or a hub name.
 

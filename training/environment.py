@@ -6,33 +6,38 @@ The two environments cannot share an interpreter, so this room calls its own scr
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
+from records import cutoff
 from records.errors import EnvironmentFault
+from records.telemetry import OFF, OFFLINE
 
 ROOT = Path(__file__).parent.parent
 _QUIET = {
-    "AXOLOTL_DO_NOT_TRACK": "1",
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "WANDB_MODE": "disabled",
+    **OFF,
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 
-def child_environment(threads: int, offline: bool) -> dict[str, str]:
+def child_environment(threads: int, offline: bool, only_hosts: Sequence[str] | None = None) -> dict[str, str]:
     """This process's environment, less its Python, plus what keeps a training process quiet and the root importable.
+
+    `only_hosts`: the process fails rather than speak to any other (`records.cutoff`); None: no such limit, but one
+    that this process was started under holds for its children.
 
     `threads` caps the CPU threads of one process. OpenMP's threads sleep while they wait instead of spinning: on two
     cores with other work on them a step of eight rows took 80 s with spinning threads and 10 s with sleeping ones.
     """
     ours = ("PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS")
     kept = {key: value for key, value in os.environ.items() if key not in ours}
-    quiet = _QUIET | (_OFFLINE if offline else {})
-    return kept | quiet | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+    quiet = _QUIET | (OFFLINE if offline else {})
+    if only_hosts is not None:
+        outer = cutoff.listed(kept.get(cutoff.HOSTS, ""))
+        kept |= cutoff.environment([host for host in only_hosts if not outer or host in outer])
+    return kept | quiet | {"PYTHONPATH": cutoff.python_path(ROOT, kept), "OMP_NUM_THREADS": str(threads)}
 
 
 def run_in_training(training_python: Path, *arguments: str, given: str = "") -> str:

@@ -7,6 +7,7 @@ recipes differ in what was meant and in nothing else. Every other key is checked
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,33 @@ FILLED_IN = (
     "special_tokens",
     "chat_template",
 )
+_TELLING = (
+    "wandb_",
+    "mlflow_",
+    "comet_",
+    "trackio_",
+    "otel_",
+    "swanlab_",
+    "hub_",
+    "hf_mlflow_",
+    "neptune_",
+    "clearml_",
+)
+_TELLERS = (
+    "use_wandb",
+    "use_mlflow",
+    "use_comet",
+    "use_trackio",
+    "use_otel_metrics",
+    "use_swanlab",
+    "use_ray",
+    "report_to",
+    "push_to_hub",
+    "gradio_share",
+    "trust_remote_code",
+    "hf_use_auth_token",
+)
+_REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
 
 
@@ -73,6 +101,18 @@ def load(recipe: str, folder: Path | None = None) -> Recipe:
         raise InputError(f"{path} sets {', '.join(owned)}: Retort fills that in. Remove it from the recipe.")
     canonical = json.dumps(settings, sort_keys=True, default=str)
     return Recipe(name=path.stem, path=path, settings=settings, hash=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def check_sealed(recipe: Recipe) -> None:
+    """Refuse a recipe that tells a tracker or a hub of the training, or reads from an address. Raises InputError."""
+    telling = [key for key in recipe.settings if key.startswith(_TELLING) or key in _TELLERS]
+    telling = [key for key in telling if recipe.settings[key] not in (None, False, "none", "disabled")]
+    telling += [key for key, value in recipe.settings.items() if isinstance(value, str) and _REMOTE.match(value)]
+    if telling:
+        raise InputError(
+            f"{recipe.path} sets {', '.join(dict.fromkeys(telling))}, which speaks to other hosts, and the task says "
+            "privacy: self_hosted. Remove it from the recipe."
+        )
 
 
 def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,8 +70,11 @@ def train(
     training_python: Path,
     threads: int = 2,
     progress: Progress = silent,
+    only_hosts: Sequence[str] | None = None,
 ) -> TrainResult:
     """Train `base` on the frozen `dataset`; the result of the earlier run where the same job was finished before.
+
+    `only_hosts`: see `training.environment.child_environment`; the recipe must then name no tracker and no hub.
 
     Raises InputError for a changed dataset or a recipe that Axolotl refuses, ServiceError where Axolotl fails or the
     same job is being trained by another process. An interrupt (ctrl-C) ends the whole process group, then passes on.
@@ -82,13 +85,16 @@ def train(
     with _alone(run):
         if (run / "finished.json").is_file():
             return TrainResult.model_validate_json((run / "finished.json").read_text(encoding="utf-8"))
+        if only_hosts is not None:
+            recipes.check_sealed(recipe)
         progress("training", 0, 0, "checking the recipe")
         version = recipes.check(recipe, training_python)
         resumed = prune_checkpoints(run / "output")
         config = recipes.fill_in(recipe, base, dataset.absolute(), run)
         (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         started = time.monotonic()
-        _axolotl(run, training_python, threads, offline=Path(base).is_dir(), progress=progress)
+        environment = child_environment(threads, offline=Path(base).is_dir(), only_hosts=only_hosts)
+        _axolotl(run, training_python, environment, progress)
         seconds = round(time.monotonic() - started, 1)
         job = {"dataset_hash": manifest["hash"], "recipe": recipe.name, "recipe_hash": recipe.hash, "base_model": base}
         facts = {"run": run, **job, "axolotl": version, "seconds": seconds, "resumed_from": resumed}
@@ -146,10 +152,10 @@ def _alone(run: Path) -> Iterator[None]:
         yield
 
 
-def _axolotl(run: Path, training_python: Path, threads: int, offline: bool, progress: Progress) -> None:
+def _axolotl(run: Path, training_python: Path, environment: dict[str, str], progress: Progress) -> None:
     axolotl = [str(training_python), "-m", "axolotl.cli.main", "train"]
     command = [*axolotl, str(run / "config.yaml"), "--launcher", "python"]
-    environment = child_environment(threads, offline) | {"RETORT_WATCH_PARENT": "1"}
+    environment = environment | {"RETORT_WATCH_PARENT": "1"}
     with (run / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             command,

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from records.errors import EnvironmentFault, RetortError
+from records.telemetry import OFF
 from review.embedded import home as home_folder
 from review.embedded.accounts import Owner, ensure_owner
 
@@ -111,9 +112,8 @@ def environment(home: Path, port: int, environ: Mapping[str, str]) -> dict[str, 
         "ARGILLA_SEARCH_ENGINE": "embedded",
         "ARGILLA_AUTH_SECRET_KEY": home_folder.auth_secret(home),
         "ARGILLA_CORS_ORIGINS": json.dumps([f"http://{name}:{port}" for name in (HOST, "localhost")]),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **OFF,
         "HF_HUB_OFFLINE": environ.get("HF_HUB_OFFLINE", "1"),
-        "DO_NOT_TRACK": "1",
     }
 
 
