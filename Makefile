@@ -13,11 +13,11 @@ demo: ## set up what is missing, run the whole circle once on the sample task, s
 	@$(PYTHON) -m retort.setup app training argilla
 	@$(BIN)/retort demo
 
-test: ## set up what is missing and run the tests (ARGS="-k gate" passes arguments to pytest)
+test: ## set up what is missing and run the tests without the network (ARGS="-k gate" passes arguments to pytest)
 	@$(PYTHON) -m retort.preflight app test training argilla
 	@$(PYTHON) -m retort.setup app test training argilla
 	@$(BIN)/python -m retort.browser
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python tests/without_network.py $(BIN)/python -m pytest -q $(ARGS)
 
 setup: ## only set up what is missing
 	@$(PYTHON) -m retort.preflight app training argilla

@@ -1,5 +1,7 @@
 """The whole stack as `retort up` starts it, in a home of its own, and a tiny task whose student trains in seconds.
 
+It runs under RETORT_ALLOWED_HOSTS=127.0.0.1, and the task is self-hosted: whatever tries to reach another host is
+refused and noted. Under `make test` the kernel cuts the network off besides, where it lets us (without_network.py).
 One stack for all tests of the circle: it takes about a minute to start.
 """
 
@@ -66,6 +68,7 @@ def tiny_task(folder: Path, name: str = "tiny") -> Path:
         student={"recipe": "tiny.yaml"},
         review={"trust_above": 1.0},
         training={"min_corrections": 10, "min_new_corrections": 5},
+        privacy="self_hosted",
         gate={"margin": 0.5, "min_test_documents": 5, "p95_latency_ms": 60_000, "max_unreadable_rate": 1.0},
     )
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**recipe, **RECIPE}))
@@ -89,7 +92,7 @@ def circle(tmp_path_factory: pytest.TempPathFactory, base_model: str) -> Iterato
     (home / "models" / "base").mkdir(parents=True)
     (home / "models" / "base" / Path(base_model).name).symlink_to(base_model)
     ports = {f"{name}_port": free_port() for name in ("prefect", "argilla", "model", "gateway")}
-    settings = Settings(home=home, _env_file=None, **ports)
+    settings = Settings(home=home, allowed_hosts="127.0.0.1", _env_file=None, **ports)
     documents = folder / "mails.jsonl"
     gold = sixty_documents(documents)
     try:

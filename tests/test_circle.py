@@ -17,11 +17,12 @@ from flows import runs
 from flows.context import find_task, workplace
 from flows.desk import form_of
 from flows.settings import PROJECT
-from records import corrections, desk_log, ledger, library, registry, traffic
+from records import corrections, cutoff, desk_log, ledger, library, registry, traffic
 from records.progress import silent
 from records.types import Outcome, Role, Split, now
 from retort.credentials import load_or_create
 from retort.gateway_client import ask
+from retort.launch import held
 from review import scripted
 
 pytestmark = pytest.mark.real
@@ -166,6 +167,16 @@ def test_production_traffic_comes_back_as_documents(circle: Circle):
     runs.follow(runs.start("harvest/harvest", task="tiny"))
     with workplace(silent, circle.settings) as context:
         assert sum(library.counts(context.store, "tiny").values()) == before + 2  # of three requests, two texts
+
+
+def test_the_whole_circle_ran_cut_off_and_nothing_tried_to_reach_another_host(circle: Circle):
+    """Last but one: by now every service, flow and training of the circle has run under the guard."""
+    for name, pid in held(circle.settings.home).items():
+        environ = dict(one.split("=", 1) for one in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in one)
+        assert (environ[cutoff.HOSTS], environ["PYTHONPATH"].split(":")[0]) == ("127.0.0.1", str(cutoff.GUARD)), name
+    assert held(circle.settings.home).keys() == {"prefect", "worker", "argilla", "models", "gateway"}
+    noted = circle.settings.home / "logs" / "refused.jsonl"
+    assert (noted.read_text().splitlines() if noted.is_file() else []) == []
 
 
 def test_a_run_that_failed_says_why_and_can_be_started_again(circle: Circle):
