@@ -1,10 +1,13 @@
 """The one place that imports Presidio: entities such as EMAIL_ADDRESS or PERSON in a text, where a task asks for them.
 
-Presidio (MIT, Microsoft) is optional: `pip install presidio-analyzer` into the app environment, for it brings spaCy.
+Presidio (MIT, Microsoft) is optional, for it brings spaCy: `.venv/app/bin/python -m pip install presidio-analyzer`.
 Entities that it finds by pattern and checksum (EMAIL_ADDRESS, CREDIT_CARD, IBAN_CODE, IP_ADDRESS, PHONE_NUMBER...) need
 no more than that. PERSON, LOCATION, NRP, DATE_TIME and ORGANIZATION come from a language model of spaCy, which is a
 download of its own (`python -m spacy download en_core_web_lg`, Presidio's default for English). It is never downloaded
 from here: where it is missing, a task that wants such an entity is refused.
+
+Its check of e-mail addresses would fetch the public list of top-level domains at the first address: the list that
+comes with the package is taken instead.
 """
 
 import functools
@@ -30,11 +33,13 @@ def entities(text: str, wanted: tuple[str, ...]) -> list[tuple[int, int, str]]:
 def _analyzer(wanted: tuple[str, ...]) -> Any:
     try:
         import presidio_analyzer
+        import tldextract
     except ImportError:
         raise InputError(
             f"presidio: {', '.join(wanted)} in task.yaml, but Presidio is not installed. Install it into the app "
-            "environment (pip install 'retort[presidio]'), or mask by patterns: redact."
+            "environment (.venv/app/bin/python -m pip install presidio-analyzer), or mask by patterns: redact."
         ) from None
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
     analyzer = presidio_analyzer.AnalyzerEngine(nlp_engine=_language(wanted), supported_languages=[_LANGUAGE])
     unknown = sorted(set(wanted) - set(analyzer.get_supported_entities(_LANGUAGE)))
     if unknown:

@@ -44,6 +44,7 @@ DOORS = {
     "regex": {"prompts/redaction"},
     "presidio_analyzer": {"prompts/presidio_door"},
     "spacy": {"prompts/presidio_door"},
+    "tldextract": {"prompts/presidio_door"},
     "typer": {"retort"},
     "rich": {"retort"},
     "supervisor": {"retort/supervision"},

@@ -252,7 +252,7 @@ def test_without_presidio_a_task_that_wants_it_is_refused_with_the_cure_before_a
     if "presidio_analyzer" in sys.modules or presidio_is_installed():
         pytest.skip("Presidio is installed here")
     task = task_of(tmp_path, presidio=["EMAIL_ADDRESS"])
-    with pytest.raises(InputError, match=r"Presidio is not installed.*retort\[presidio\].*redact"):
+    with pytest.raises(InputError, match=r"Presidio is not installed.*pip install presidio-analyzer.*redact"):
         mask(task, "anna@example.com")
 
 
