@@ -19,7 +19,7 @@ from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
 from prompts.footing import Footing, footing, score_options
 from prompts.litellm_door import takes_schema
-from prompts.parse import parse
+from prompts.parse import parse_masked
 from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_task
 from prompts.render import render
 from prompts.scoring import Scored, choose, score_labels
@@ -97,7 +97,7 @@ def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked
         return Reply(Outcome.refused, error=spoken.refusal or "stopped by the provider's content filter", **paid)
     if found.mode == "score":
         return _scored(task, spoken, found, paid)
-    parsed = parse(task, masked.restore(spoken.text))
+    parsed = parse_masked(task, spoken.text, masked)
     error = f"{parsed.error} (cut at max_tokens)" if parsed.error and spoken.finish == "length" else parsed.error
     return Reply(parsed.outcome, value=parsed.value, error=error, **paid)
 

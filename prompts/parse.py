@@ -9,6 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from prompts.definition import ChoiceAnswer, Task
+from prompts.redaction import Masked
 from records.types import Answer, Outcome
 
 _FENCE = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
@@ -28,6 +29,17 @@ def parse(task: Task, text: str) -> Parsed:
     if not text.strip():
         return _unreadable("the answer is empty")
     return _choice(task, text) if isinstance(task.answer, ChoiceAnswer) else _object(task.answer.schema_, text)
+
+
+def parse_masked(task: Task, text: str, masked: Masked) -> Parsed:
+    """Read an answer with its placeholders turned back into the document's words.
+
+    What is wrong with it is told in the words that the model saw: reasons go into logs and onto pages.
+    """
+    found = parse(task, masked.restore(text))
+    if found.error is None or not masked.originals:
+        return found
+    return _unreadable(parse(task, text).error or "no answer any more once its placeholders are turned back")
 
 
 def _choice(task: Task, text: str) -> Parsed:

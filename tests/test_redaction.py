@@ -209,6 +209,14 @@ async def test_a_provider_that_echoes_the_document_in_its_error_can_only_echo_th
     assert "private" not in f"{reply} {caplog.text}"
 
 
+async def test_why_an_answer_is_unreadable_is_told_in_the_words_that_the_model_saw(tmp_path):
+    async with Standin(['{"party": 1, "by": "[EMAIL_1]"}']) as standin:
+        task = make_task(tmp_path, FIELDS, redact=[EMAIL], teacher=hosted(standin))
+        reply = await ask(teacher_endpoint(task, "", {}), task, "Pay anna@private.example", True)
+    assert (reply.outcome, reply.value) == (Outcome.unreadable, None)
+    assert reply.error and "private" not in f"{reply}"
+
+
 async def test_a_document_that_cannot_be_masked_is_a_failure_of_its_own_and_is_not_sent(tmp_path):
     async with Standin(ANSWERS) as standin:
         evil = {"name": "EVIL", "pattern": "(?:a|aa)+$"}
