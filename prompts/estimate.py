@@ -105,9 +105,7 @@ def _leaving(task: Task, endpoint: Endpoint, text: str) -> str:
         return f"({failure})"
 
 
-def _prompt_tokens(
-    task: Task, sample: Sequence[Document], endpoint: Endpoint, whole: bool
-) -> tuple[float, float]:
+def _prompt_tokens(task: Task, sample: Sequence[Document], endpoint: Endpoint, whole: bool) -> tuple[float, float]:
     """Mean tokens of a prompt, and how far the mean of a sample may be off (twice its standard error)."""
     fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in _messages(task, endpoint, "", True))
     counts = [count_tokens(document_text(task, _leaving(task, endpoint, document.text))) for document in sample]
