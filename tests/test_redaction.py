@@ -4,15 +4,20 @@ import builtins
 import json
 import sys
 import time
+import urllib.request
+from dataclasses import replace
 
 import pytest
 import regex
 from fixtures_flows import ANSWERS, arrive, context_at
-from fixtures_serving import remember
+from fixtures_serving import remember, teacher
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from task_folders import CHOICE, FIELDS, make_task, write_task
 
+from flows.asking import ask_teacher
+from flows.desk import form_of, open_desk, send_to_desk
 from flows.teacher import preview
 from prompts import presidio_door, redaction
 from prompts.ask import ask
@@ -25,12 +30,14 @@ from prompts.render import prompt_fingerprint, render
 from prompts.standin import Standin
 from records import ledger, library
 from records.errors import InputError
+from records.split import document_id
 from records.types import Outcome, Role
 from serving.answering import Answering
 from serving.journal import Journal
 
 EMAIL = {"name": "EMAIL", "pattern": r"[\w.+-]+@[\w-]+(\.[\w-]+)+"}
 IBAN = {"name": "IBAN", "pattern": r"\b[A-Z]{2}\d{2}( ?\d{4}){3,5}\b"}
+FAR = {"model": "openai/big", "retries": 0, "input_price": 1.0, "output_price": 1.0}
 ELSEWHERE = "http://0.0.0.0"
 """A way to the loopback that the allow-list does not know: what goes there leaves, and a stand-in hears it."""
 
@@ -51,8 +58,7 @@ def outside(standin):
 
 
 def hosted(standin, **more):
-    prices = {"input_price": 1.0, "output_price": 1.0}
-    return {"model": "openai/big", "api_base": outside(standin), "retries": 0, **prices, **more}
+    return {**FAR, "api_base": outside(standin), **more}
 
 
 def heard(standin):
@@ -181,6 +187,28 @@ async def test_a_teacher_elsewhere_hears_no_masked_word_and_the_store_has_all_of
     context.store.close()
 
 
+@pytest.mark.real
+def test_the_reviewer_sees_the_original_of_what_the_teacher_saw_masked(tmp_path, argilla):
+    text = "A debt of anna@private.example?"
+    context = context_at(tmp_path / "home")
+    own = context.settings.model_copy(update={"argilla_url": argilla.url, "argilla_api_key": SecretStr(argilla.key)})
+    context = replace(context, settings=own)
+    with teacher(tmp_path) as url:
+        spec = {**FAR, "api_base": url.replace("http://127.0.0.1", ELSEWHERE), "mode": "generate"}
+        task = task_of(tmp_path / "masked", name="masked", teacher=spec, review={"trust_above": 1.0})
+        arrive(context, task, text)
+        assert ask_teacher(context, task).answered == 1
+        with urllib.request.urlopen(url.removesuffix("/v1") + "/counts") as counts:
+            [heard_as] = json.load(counts)["answered"]
+    assert heard_as == document_id("A debt of [EMAIL_1]?")
+    assert send_to_desk(context, task).sent == 1
+    with open_desk(context) as desk:
+        board = desk.find("masked", form_of(task))
+        [shown] = desk.call("GET", f"/datasets/{board.id}/records")["items"]
+    assert shown["fields"]["document"] == text
+    context.store.close()
+
+
 async def test_the_mask_is_made_before_the_cut_so_no_half_of_an_address_is_left_at_it(tmp_path):
     async with Standin(ANSWERS) as standin:
         task = task_of(tmp_path, document={"max_characters": 50}, teacher=hosted(standin, mode="generate"))
@@ -247,8 +275,8 @@ def test_a_dry_run_shows_the_prompt_as_it_would_leave(tmp_path):
     context = context_at(tmp_path / "home")
     far = {"model": "openai/gpt-4o-mini", "api_base": None}
     (tmp_path / "mails.jsonl").write_text(json.dumps({"text": "a debt of anna@private.example"}))
-    for teacher, shown in ((far, "a debt of [EMAIL_1]"), ({}, "a debt of anna@private.example")):
-        folder = write_task(tmp_path / "mail", redact=[EMAIL], teacher=teacher)
+    for spec, shown in ((far, "a debt of [EMAIL_1]"), ({}, "a debt of anna@private.example")):
+        folder = write_task(tmp_path / "mail", redact=[EMAIL], teacher=spec)
         assert preview(context, str(folder), str(tmp_path / "mails.jsonl")).messages[-1]["content"] == shown
     context.store.close()
 
