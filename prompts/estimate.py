@@ -4,17 +4,19 @@ The range has two sources: the sample (twice the standard error of its mean), an
 OpenAI's cl100k, which LiteLLM carries along; other models' give up to a quarter more or less. The answer is counted at
 its longest label, or at half of `max_tokens` for an object. The time follows from how long answers took before, or
 where there are none from what hosted models usually take (`ASSUMED_LATENCY_S`), and from what may be in flight.
+Examples that are chosen for each document are counted as those nearest by words, whatever finds them later: to ask an
+embedding model costs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from prompts.definition import ChoiceAnswer, Task
+from prompts.definition import ChoiceAnswer, Example, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import count_tokens
-from prompts.render import Messages, document_text, render
+from prompts.render import Messages, render
 from records.types import Document
 
 SAMPLE = 200
@@ -48,19 +50,22 @@ def estimate(
     endpoint: Endpoint,
     documents: int | None = None,
     latency_s: tuple[float, float] = ASSUMED_LATENCY_S,
+    examples: Callable[[str], Sequence[Example]] | None = None,
 ) -> Estimate:
     """Count a sample of the teacher's documents, and scale it to `documents` (None: the sample is all).
 
     `latency_s`: how long an answer takes, at least and at most. Costs need prices (`prompts.endpoint.priced`).
+    `examples`: those of a text (`prompts.pool.Chooser.by_words`); None: the task's own.
     """
     count = len(sample) if documents is None else documents
-    prompt, error = _prompt_tokens(task, sample, whole=count == len(sample))
+    prompt, error = _prompt_tokens(task, sample, count == len(sample), examples)
     said = _answer_tokens(task, endpoint) * count
     low, high = (1 - _OFF) * (prompt - error), (1 + _OFF) * (prompt + error)
     costs = [
         _cost(endpoint, tokens * count, off * said) for tokens, off in ((low, 1 - _OFF), (prompt, 1), (high, 1 + _OFF))
     ]
     seconds = [_seconds(endpoint, count, x, tokens) for x, tokens in zip(latency_s, (low, high), strict=True)]
+    first = sample[0].text if sample else ""
     return Estimate(
         documents=count,
         prompt_tokens=round(prompt * count),
@@ -72,17 +77,20 @@ def estimate(
         cost_usd_high=costs[2],
         seconds_low=seconds[0],
         seconds_high=seconds[1],
-        messages=render(task, sample[0].text if sample else "", True),
+        messages=render(task, first, True, examples and examples(first)),
     )
 
 
-def highest_cost(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> float:
+def highest_cost(
+    endpoint: Endpoint, task: Task, text: str, teaching: bool, longest: Sequence[Example] | None = None
+) -> float:
     """US dollars that asking about a text can cost at most: a token has two bytes or more, on the whole; the answer is
     bounded. A retry after a timeout may be billed by the provider without our knowing: that is not in it.
+    `longest`: the longest examples that may be chosen; None: the task's own are shown.
     """
     if not endpoint.input_price and not endpoint.output_price:
         return 0.0
-    messages = render(task, text, teaching)
+    messages = render(task, text, teaching, longest)
     length = sum(len(m["content"].encode()) for m in messages)
     return endpoint.cost(length // 2 + 8 * len(messages), endpoint.max_tokens)
 
@@ -92,14 +100,23 @@ def tokens_about(text: str) -> int:
     return len(text) // 4 + 1
 
 
-def _prompt_tokens(task: Task, sample: Sequence[Document], whole: bool) -> tuple[float, float]:
+def _prompt_tokens(
+    task: Task, sample: Sequence[Document], whole: bool, examples: Callable[[str], Sequence[Example]] | None
+) -> tuple[float, float]:
     """Mean tokens of a prompt, and how far the mean of a sample may be off (twice its standard error)."""
-    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in render(task, "", True))
-    counts = [count_tokens(document_text(task, document.text)) for document in sample]
+    empty = render(task, "", True, [] if examples else None)
+    fixed = _tokens(empty)
+    # What stands before the document and the examples chosen for it is counted once.
+    varying = [render(task, d.text, True, examples and examples(d.text))[len(empty) - 1 :] for d in sample]
+    counts = [_tokens(messages) - _TOKENS_A_TURN for messages in varying]
     if not counts:
         return float(fixed), 0.0
     error = 0.0 if whole or len(counts) < 2 else 2 * stdev(counts) / math.sqrt(len(counts))
     return fixed + fmean(counts), error
+
+
+def _tokens(messages: Messages) -> int:
+    return sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in messages)
 
 
 def _cost(endpoint: Endpoint, prompt_tokens: float, completion_tokens: float) -> float | None:

@@ -24,11 +24,12 @@ def shape_faults(error: ValidationError) -> list[str]:
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
     answer = data.get("answer")
+    faults = _retrieval_faults(data)
     if not isinstance(answer, dict):
-        return []
+        return faults
     if answer.get("kind") == "choice":
-        return _choice_faults(answer, data)
-    return _json_faults(answer, data) if answer.get("kind") == "json" else []
+        return _choice_faults(answer, data) + faults
+    return (_json_faults(answer, data) if answer.get("kind") == "json" else []) + faults
 
 
 def _line(detail: ErrorDetails) -> str:
@@ -133,3 +134,17 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
 def _examples(data: dict[str, Any]) -> list[dict[str, Any]]:
     raw = data.get("examples")
     return [x if isinstance(x, dict) else {} for x in raw] if isinstance(raw, list) else []
+
+
+def _retrieval_faults(data: dict[str, Any]) -> list[str]:
+    rules, teacher = data.get("retrieval"), data.get("teacher")
+    if not isinstance(rules, dict):
+        return []
+    faults = []
+    if rules.get("by", "tfidf") == "tfidf":
+        lost = [key for key in ("api_base", "api_key_env", "price") if key in rules]
+        faults += [f"retrieval.{key}: tfidf asks no model; remove it, or name a model in retrieval.by" for key in lost]
+    if isinstance(teacher, dict) and teacher.get("calibrate") is True:
+        cure = "set one of the two aside"
+        faults.append(f"teacher.calibrate: each document has another prompt with retrieval, calibrated is one; {cure}")
+    return faults
