@@ -68,10 +68,11 @@ class Example(Section):
 class Retrieval(Section):
     """Examples chosen for each document out of what people corrected, in place of the fixed `examples`.
 
-    `count` nearest ones, at most `per_label` of a label as long as other labels are near, each cut at
-    `max_characters`. `by`: `tfidf` (words, free), or an embedding model as a LiteLLM string (`provider/name`) with its
-    address, key and `price` in US dollars per million tokens (None: LiteLLM's table). The pool is frozen when
-    `retort label --refresh-examples` says so; until then the fixed examples are shown. `pool`: a version; None: newest.
+    `count` nearest ones, at most `per_label` of a label as long as other labels are left (a small teacher does better
+    with more of a label: `benchmarks/README.md` has the figures), each cut at `max_characters`. `by`: `tfidf` (words,
+    free), or an embedding model as a LiteLLM string (`provider/name`) with its address, key and `price` in US dollars
+    per million tokens (None: LiteLLM's table). The pool is frozen when `retort label --refresh-examples` says so; until
+    then the fixed examples are shown. `pool`: a version; None: the newest.
     """
 
     count: int = Field(default=6, ge=1, le=100)
