@@ -5,6 +5,7 @@ import asyncio
 from pydantic import BaseModel
 
 from flows.context import Context
+from flows.examples import examples_of
 from flows.teacher import teacher_of
 from flows.workers import label_in_processes
 from prompts.engine import label_many
@@ -92,9 +93,9 @@ def ask_teacher(
                 context.store, store_url, task, documents.ids, endpoint, context.progress, terms, workers
             )
         )
-    return summed(
-        asyncio.run(label_many(context.store, task, documents, endpoint, Role.teacher, context.progress, terms))
-    )
+    examples = examples_of(context, task)
+    done = label_many(context.store, task, documents, endpoint, Role.teacher, context.progress, terms, examples)
+    return summed(asyncio.run(done))
 
 
 def summed(done: LabelSummary) -> Asked:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from flows.context import Context
 from flows.settings import Settings
-from prompts.render import prompt_fingerprint
+from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
 from records import desk_log, ledger, library
 from records.errors import EnvironmentFault
@@ -64,7 +64,7 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
     """Send one round: every test document, blind, and what the teacher is not sure of, up to `max_per_round`."""
     store = context.store
     everything = library.documents(store, task.name)
-    model, prompt = task.teacher.model, prompt_fingerprint(task, teaching=True)
+    model, prompt = task.teacher.model, teacher_prompt(store, task)
     labels = ledger.newest(store, task.name, Role.teacher, model, prompt)
     sent = desk_log.sent(store, task.name)
     wave = 1 + max((record.round for record in sent.values()), default=0)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from flows.asking import Asked, ask_teacher
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
+from flows.examples import freeze_examples, shown_with
 from flows.reporting import as_task, publish, reported_workplace
 from flows.unanswered import Unanswered, unanswered
 from prompts.privacy import check_source
@@ -44,6 +45,7 @@ class Labelled(BaseModel):
     arrived: Arrived
     asked: Asked
     desk: OnDesk
+    examples: str = ""
 
     @property
     def interrupted(self) -> bool:
@@ -60,6 +62,7 @@ class Labelled(BaseModel):
                 f"- documents: {came.added} new, {came.known} known, {came.duplicates} duplicates, "
                 f"{came.unreadable} unreadable",
                 *self.asked.lines,
+                *([f"- examples: {self.examples}"] if self.examples else []),
                 f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
                 f"suggestion), {desk.total} there in all, {desk.held_back} held back: {desk.url}",
                 *(f"- unreadable: {fault}" for fault in came.faults),
@@ -76,6 +79,7 @@ def label(
     limit: Annotated[int, Field(ge=0, le=10_000_000)] = 0,
     budget_usd: Annotated[float, Field(ge=0)] = 0.0,
     workers: Annotated[int, Field(ge=1, le=64)] = 1,
+    refresh_examples: bool = False,
     retry: list[Unanswered] = [],  # noqa: B006  # Prefect makes its form from it; never changed
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
@@ -88,11 +92,22 @@ def label(
         limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
         budget_usd: US dollars that this run may cost, a hard stop beside the task's own in task.yaml. 0: none.
         workers: Processes that ask side by side, for a teacher faster than one process.
+        refresh_examples: From now on choose examples from what people corrected until now (`retrieval` in
+            task.yaml). What was answered with other examples is asked again.
         retry: Ask again only about documents that have no answer, by how asking them ended. Empty: all that is open.
     """
     with reported_workplace() as context:
         result = label_documents(
-            context, task, documents, text_column, limit, budget_usd, workers, retry=retry, run=as_task
+            context,
+            task,
+            documents,
+            text_column,
+            limit,
+            budget_usd,
+            workers,
+            refresh_examples,
+            retry=retry,
+            run=as_task,
         )
     publish("label", result.task, result.text)
     return result
@@ -106,16 +121,20 @@ def label_documents(
     limit: int = 0,
     budget_usd: float = 0.0,
     workers: int = 1,
+    refresh_examples: bool = False,
     retry: Sequence[Unanswered] = (),
     run: Runner = call,
 ) -> Labelled:
     """The flow's work, step by step; `run` says how a step is run (see `flows.context.call`)."""
     found = find_task(context, task)
     arrived = run(read_source)(context, found, documents, text_column) if documents else Arrived()
+    if refresh_examples:
+        run(freeze_examples)(context, found)
     again = tuple(Outcome(name) for name in retry)
     ids = unanswered(context, found, again) if again else arrived.ids if documents else None
     asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again or (Outcome.failed,))
-    return Labelled(task=found.name, arrived=arrived, asked=asked, desk=run(send_to_desk)(context, found))
+    desk, shown = run(send_to_desk)(context, found), shown_with(context, found)
+    return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown)
 
 
 def read_source(context: Context, task: Task, source: str, text_column: str = "") -> Arrived:

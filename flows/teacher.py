@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from flows.context import Context, find_task
+from flows.examples import examples_of
 from prompts.booking import open_of
 from prompts.endpoint import Endpoint, priced, teacher_endpoint
 from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate
+from prompts.pool import drafted
 from prompts.privacy import check_source
+from prompts.render import prompt_fingerprint
 from prompts.sources import read_documents
 from prompts.task import Task
 from records import ledger, library
@@ -63,7 +66,14 @@ class Preview(BaseModel):
         return "\n\n".join([*turns, told, *(f"unreadable: {fault}" for fault in self.faults)])
 
 
-def preview(context: Context, task: str, documents: str = "", text_column: str = "", limit: int = 0) -> Preview:
+def preview(
+    context: Context,
+    task: str,
+    documents: str = "",
+    text_column: str = "",
+    limit: int = 0,
+    refresh_examples: bool = False,
+) -> Preview:
     """The rendered prompt and the estimated cost and time; nothing is asked, stored or sent."""
     found = find_task(context, task)
     endpoint = teacher_of(context, found)
@@ -76,11 +86,15 @@ def preview(context: Context, task: str, documents: str = "", text_column: str =
         ids = list(texts)
     else:
         ids, texts, faults = Stream(context.store, found.name).ids, {}, []
-    open_ = open_of(context.store, found, endpoint, Role.teacher, ids)
+    examples = examples_of(context, found, drafted(context.store, found) if refresh_examples else None)
+    prompt = prompt_fingerprint(found, True, examples.pool if examples else None)
+    open_ = open_of(context.store, found, endpoint, Role.teacher, ids, prompt=prompt)
     chosen = open_[: limit or None]
     sample = _sample(context, found, chosen, texts)
     latency = ledger.latency_range(context.store, found.name, endpoint.model)
-    told: Estimate = estimate(found, sample, endpoint, len(chosen), latency or ASSUMED_LATENCY_S)
+    told: Estimate = estimate(
+        found, sample, endpoint, len(chosen), latency or ASSUMED_LATENCY_S, examples.by_words if examples else None
+    )
     return Preview(
         known=len(ids) - len(open_),
         latency_measured=latency is not None,

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.reporting import STUDENT_READY, announce, as_task, publish, reported_workplace
+from prompts.pool import teacher_prompt
 from prompts.privacy import check_hub, is_closed
 from prompts.render import answer_text, prompt_fingerprint, render
 from prompts.task import Task
@@ -138,7 +139,7 @@ def fit(context: Context, task: Task, version: DatasetVersion, recipe: recipes.R
 
 def _trusted(context: Context, task: Task) -> dict[str, Answer]:
     """The teacher's answers that nobody needs to check: sure enough, and seen by no person."""
-    prompt = prompt_fingerprint(task, teaching=True)
+    prompt = teacher_prompt(context.store, task)
     labels = ledger.newest(context.store, task.name, Role.teacher, task.teacher.model, prompt)
     seen = {correction.document_id for correction in corrections.all(context.store, task.name)}
     return {

@@ -18,10 +18,12 @@ from evaluation.gate import Rule, gold_hash, rule_hash
 from evaluation.judge import Judgement, judge
 from evaluation.score import Candidate, candidate
 from flows.context import Context
+from flows.examples import examples_of
 from flows.teacher import teacher_of
 from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
 from prompts.engine import label_many
 from prompts.parse import parse
+from prompts.pool import teacher_prompt
 from prompts.render import prompt_fingerprint
 from prompts.summary import INTERRUPTED, LabelSummary
 from prompts.task import Task
@@ -81,7 +83,7 @@ def _verdict_id(context: Context, task: Task, student: Student, missing: Sequenc
         gold_hash(_test_answers(context, task).gold),
         rule_hash(Rule(**task.gate.model_dump())),
         task.teacher.model,
-        prompt_fingerprint(task, teaching=True),
+        teacher_prompt(context.store, task),
         prompt_fingerprint(task, teaching=False),
         *missing,
     ]
@@ -117,9 +119,10 @@ def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, doc
     def told(stage: str, done: int, total: int, note: str) -> None:
         context.progress(f"asking {role}", done, total, note)
 
-    done = asyncio.run(label_many(context.store, task, documents, endpoint, role, told))
+    examples = examples_of(context, task) if role is Role.teacher else None
+    done = asyncio.run(label_many(context.store, task, documents, endpoint, role, told, examples=examples))
     _check_all_were_asked(task, role, done)
-    prompt = prompt_fingerprint(task, teaching=role is Role.teacher)
+    prompt = prompt_fingerprint(task, role is Role.teacher, examples.pool if examples else None)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
     price = None if role is Role.teacher else task.student.price_per_hour
     name = endpoint.model.removeprefix("openai/")

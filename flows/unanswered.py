@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from flows.context import Context
-from prompts.render import prompt_fingerprint
+from prompts.pool import teacher_prompt
 from prompts.task import Task
 from records import ledger
 from records.types import Outcome, Role
@@ -15,5 +15,5 @@ Unanswered = Literal["failed", "unreadable", "refused"]
 
 def unanswered(context: Context, task: Task, outcomes: Collection[Outcome]) -> list[str]:
     """Ids of the documents on which asking the task's teacher, as it is now, ended so."""
-    prompt = prompt_fingerprint(task, teaching=True)
+    prompt = teacher_prompt(context.store, task)
     return ledger.ids_with(context.store, task.name, Role.teacher, task.teacher.model, prompt, outcomes)

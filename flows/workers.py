@@ -22,6 +22,7 @@ from typing import Any
 from prompts.booking import begin_run, open_of
 from prompts.endpoint import Endpoint
 from prompts.engine import label_many
+from prompts.pool import chooser
 from prompts.summary import LabelSummary
 from prompts.supply import Terms
 from prompts.task import Task
@@ -136,7 +137,9 @@ def _work(pipe: Connection, store_url: str, task: Task, ids: list[str], endpoint
     store = Store.open(store_url)
     try:
         documents = library.Stream(store, task.name, ids)
-        pipe.send(asyncio.run(label_many(store, task, documents, endpoint, Role.teacher, terms=terms)))
+        examples = chooser(store, task, os.environ)
+        done = label_many(store, task, documents, endpoint, Role.teacher, terms=terms, examples=examples)
+        pipe.send(asyncio.run(done))
     except RetortError as fault:  # the parent raises it
         pipe.send(fault)
     except Exception as fault:  # of a vendor: it may not survive the way through a pipe

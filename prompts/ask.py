@@ -10,20 +10,23 @@ Otherwise it is generated, held to the labels or the schema wherever the endpoin
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from prompts.call import CallFailed, Spoken, call
-from prompts.definition import ChoiceAnswer, Task
+from prompts.definition import ChoiceAnswer, Example, Task
 from prompts.endpoint import Endpoint
 from prompts.footing import Footing, footing, score_options
 from prompts.litellm_door import takes_schema
 from prompts.parse import parse_masked
-from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_task
+from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_example, outgoing_task
 from prompts.render import render
 from prompts.scoring import Scored, choose, score_labels
 from records.types import Answer, Outcome, Reason
+
+Choose = Callable[[str], Awaitable[Sequence[Example]]]
+"""Gives the examples of a text; raises CallFailed where it cannot (`prompts.pool.Chooser`)."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,22 @@ async def ask(
     text: str,
     teaching: bool,
     on_pushback: Callable[[float], None] | None = None,
+    choose: Choose | None = None,
 ) -> Reply:
     """Ask about one text. `teaching`: with the teacher's turns (the teacher), or without (student, base).
     `on_pushback` is told the seconds to wait whenever the server has too much to do.
+    `choose` gives the examples that the teacher is shown with this text; None: the task's own.
 
     Raises ServiceError when no document could be answered (wrong key, no such model), InputError when the task's
     labels cannot be scored apart.
     """
     try:
+        examples = await choose(text) if choose and teaching else None
         found = await footing(endpoint, task, teaching)
         options = score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
         masked = outgoing(task, endpoint, text)
-        messages = render(outgoing_task(task, endpoint), masked.text, teaching)
+        shown = None if examples is None else [outgoing_example(task, endpoint, one) for one in examples]
+        messages = render(outgoing_task(task, endpoint), masked.text, teaching, shown)
         spoken = await call(endpoint, messages, options, on_pushback)
     except CallFailed as failure:
         return Reply(failure.outcome, error=str(failure), unreachable=failure.unreachable)

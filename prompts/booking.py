@@ -7,7 +7,7 @@ from prompts.definition import Task
 from prompts.endpoint import Endpoint, priced
 from prompts.fingerprint import answer_key
 from prompts.footing import Footing
-from prompts.render import prompt_fingerprint
+from prompts.pool import prompt_of
 from prompts.supply import Terms
 from records import ledger, runs
 from records.runs import Charge, Run
@@ -24,7 +24,7 @@ def begin_run(store: Store, task: Task, endpoint: Endpoint, role: Role, terms: T
         task=task.name,
         role=role,
         model=known.model,
-        prompt=prompt_fingerprint(task, role is Role.teacher),
+        prompt=prompt_of(store, task, role),
         input_price=known.input_price or 0.0,
         output_price=known.output_price or 0.0,
         budget_usd=terms.bounds.run_usd,
@@ -39,9 +39,10 @@ def open_of(
     role: Role,
     ids: Sequence[str],
     again: Collection[Outcome] = (Outcome.failed,),
+    prompt: str | None = None,
 ) -> list[str]:
-    """Which of these documents a run would ask about, in order."""
-    prompt = prompt_fingerprint(task, role is Role.teacher)
+    """Which of these documents a run would ask about, in order. `prompt`: another fingerprint than the present one."""
+    prompt = prompt or prompt_of(store, task, role)
     found: list[str] = []
     for start in range(0, len(ids), _PAGE):
         keys = {answer_key(task.name, prompt, endpoint, i): i for i in ids[start : start + _PAGE]}

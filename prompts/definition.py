@@ -65,6 +65,26 @@ class Example(Section):
     answer: Answer
 
 
+class Retrieval(Section):
+    """Examples chosen for each document out of what people corrected, in place of the fixed `examples`.
+
+    `count` nearest ones, at most `per_label` of a label as long as other labels are left (a small teacher does better
+    with more of a label: `benchmarks/README.md` has the figures), each cut at `max_characters`. `by`: `tfidf` (words,
+    free), or an embedding model as a LiteLLM string (`provider/name`) with its address, key and `price` in US dollars
+    per million tokens (None: LiteLLM's table). The pool is frozen when `retort label --refresh-examples` says so; until
+    then the fixed examples are shown. `pool`: a version; None: the newest.
+    """
+
+    count: int = Field(default=6, ge=1, le=100)
+    by: str = Field(default="tfidf", pattern=r"^(tfidf|\S+/\S+)$")
+    per_label: int = Field(default=2, ge=1, le=100)
+    max_characters: int = Field(default=1_000, ge=50, le=20_000)
+    pool: int | None = Field(default=None, ge=1)
+    api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    price: Price | None = None
+
+
 class DocumentRules(Section):
     """How a document is put into the prompt. A longer text is cut there, alike for teacher, student and gateway."""
 
@@ -179,6 +199,7 @@ class TaskFile(Section):
     allowed_hosts: list[Annotated[str, Field(min_length=1, max_length=253)]] = Field(default=[], max_length=100)
     redact: list[Redact] = Field(default=[], max_length=100)
     presidio: list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]] = Field(default=[], max_length=100)
+    retrieval: Retrieval | None = None
 
 
 class Task(TaskFile):

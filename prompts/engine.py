@@ -26,6 +26,7 @@ from prompts.estimate import highest_cost, tokens_about
 from prompts.fingerprint import answer_key
 from prompts.footing import footing, is_known
 from prompts.litellm_door import close
+from prompts.pool import Chooser
 from prompts.render import prompt_fingerprint
 from prompts.stopping import stop_signal
 from prompts.summary import LabelSummary
@@ -52,15 +53,17 @@ async def label_many(
     role: Role,
     progress: Progress = silent,
     terms: Terms | None = None,
+    examples: Chooser | None = None,
 ) -> LabelSummary:
     """Ask about every document that has no answer yet. `documents` may be any stream; it is read as it is asked about.
+    `examples` chooses what the teacher is shown with each document; None: the task's own examples.
 
     Raises InputError (price unknown, labels that cannot be scored apart) and ServiceError (wrong key, dead endpoint);
     what was answered until then is in the store.
     """
     endpoint, terms = priced(endpoint), terms or Terms()
     run = terms.run or begin_run(store, task, endpoint, role, terms).id
-    asking = _Asking(store, task, endpoint, role, progress, replace(terms, run=run))
+    asking = _Asking(store, task, endpoint, role, progress, replace(terms, run=run), examples)
     try:
         await asking.over(documents)
     finally:
@@ -75,12 +78,20 @@ class _Asking:
     """The state of one process at work on one run: what is open, what came, why to stop."""
 
     def __init__(
-        self, store: Store, task: Task, endpoint: Endpoint, role: Role, progress: Progress, terms: Terms
+        self,
+        store: Store,
+        task: Task,
+        endpoint: Endpoint,
+        role: Role,
+        progress: Progress,
+        terms: Terms,
+        examples: Chooser | None,
     ) -> None:
         self._store, self._task, self._endpoint, self._role = store, task, endpoint, role
         self._progress, self._run = progress, str(terms.run)
         self._teaching = role is Role.teacher
-        self._prompt = prompt_fingerprint(task, self._teaching)
+        self._choose = examples.of_run(self._run) if examples and self._teaching else None
+        self._prompt = prompt_fingerprint(task, self._teaching, self._choose.pool if self._choose else None)
         self._failures: list[Reply] = []
         self._fault: Exception | None = None
         self._total = 0
@@ -171,7 +182,8 @@ class _Asking:
         try:
             if stop.is_set():
                 return
-            reply = await ask(self._endpoint, self._task, document.text, self._teaching, self._throttle.push_back)
+            push_back = self._throttle.push_back
+            reply = await ask(self._endpoint, self._task, document.text, self._teaching, push_back, self._choose)
             await writer.keep(self._label(document, reply))
         finally:
             self._throttle.release()
@@ -197,7 +209,8 @@ class _Asking:
         return label_of(self._task.name, self._endpoint, self._role, self._prompt, self._run, document.id, reply)
 
     def _highest(self, document: Document) -> float:
-        return highest_cost(self._endpoint, self._task, document.text, self._teaching)
+        longest = self._choose.longest if self._choose else None
+        return highest_cost(self._endpoint, self._task, document.text, self._teaching, longest)
 
     def _bounded(self, terms: Terms) -> Terms:
         """The terms, with the task's own budget for its teacher."""

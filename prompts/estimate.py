@@ -4,18 +4,20 @@ The range has two sources: the sample (twice the standard error of its mean), an
 OpenAI's cl100k, which LiteLLM carries along; other models' give up to a quarter more or less. The answer is counted at
 its longest label, or at half of `max_tokens` for an object. The time follows from how long answers took before, or
 where there are none from what hosted models usually take (`ASSUMED_LATENCY_S`), and from what may be in flight.
+Examples that are chosen for each document are counted as those nearest by words, whatever finds them later: to ask an
+embedding model costs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from prompts.definition import ChoiceAnswer, Task
+from prompts.definition import ChoiceAnswer, Example, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import count_tokens
-from prompts.redaction import MaskingFailed, outgoing, outgoing_task
-from prompts.render import Messages, document_text, render
+from prompts.redaction import MaskingFailed, outgoing, outgoing_example, outgoing_task
+from prompts.render import Messages, render
 from records.types import Document
 
 SAMPLE = 200
@@ -49,19 +51,22 @@ def estimate(
     endpoint: Endpoint,
     documents: int | None = None,
     latency_s: tuple[float, float] = ASSUMED_LATENCY_S,
+    examples: Callable[[str], Sequence[Example]] | None = None,
 ) -> Estimate:
     """Count a sample of the teacher's documents, and scale it to `documents` (None: the sample is all).
 
     `latency_s`: how long an answer takes, at least and at most. Costs need prices (`prompts.endpoint.priced`).
+    `examples`: those of a text (`prompts.pool.Chooser.by_words`); None: the task's own.
     """
     count = len(sample) if documents is None else documents
-    prompt, error = _prompt_tokens(task, sample, endpoint, whole=count == len(sample))
+    prompt, error = _prompt_tokens(task, sample, endpoint, count == len(sample), examples)
     said = _answer_tokens(task, endpoint) * count
     low, high = (1 - _OFF) * (prompt - error), (1 + _OFF) * (prompt + error)
     costs = [
         _cost(endpoint, tokens * count, off * said) for tokens, off in ((low, 1 - _OFF), (prompt, 1), (high, 1 + _OFF))
     ]
     seconds = [_seconds(endpoint, count, x, tokens) for x, tokens in zip(latency_s, (low, high), strict=True)]
+    first = sample[0].text if sample else ""
     return Estimate(
         documents=count,
         prompt_tokens=round(prompt * count),
@@ -73,17 +78,20 @@ def estimate(
         cost_usd_high=costs[2],
         seconds_low=seconds[0],
         seconds_high=seconds[1],
-        messages=_messages(task, endpoint, sample[0].text if sample else "", True),
+        messages=_messages(task, endpoint, first, True, examples and examples(first)),
     )
 
 
-def highest_cost(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> float:
+def highest_cost(
+    endpoint: Endpoint, task: Task, text: str, teaching: bool, longest: Sequence[Example] | None = None
+) -> float:
     """US dollars that asking about a text can cost at most: a token has two bytes or more, on the whole; the answer is
     bounded. A retry after a timeout may be billed by the provider without our knowing: that is not in it.
+    `longest`: the longest examples that may be chosen; None: the task's own are shown.
     """
     if not endpoint.input_price and not endpoint.output_price:
         return 0.0
-    messages = _messages(task, endpoint, text, teaching)
+    messages = _messages(task, endpoint, text, teaching, longest)
     length = sum(len(m["content"].encode()) for m in messages)
     return endpoint.cost(length // 2 + 8 * len(messages), endpoint.max_tokens)
 
@@ -93,26 +101,39 @@ def tokens_about(text: str) -> int:
     return len(text) // 4 + 1
 
 
-def _messages(task: Task, endpoint: Endpoint, text: str, teaching: bool) -> Messages:
+def _messages(
+    task: Task, endpoint: Endpoint, text: str, teaching: bool, examples: Sequence[Example] | None = None
+) -> Messages:
     """The prompt as it would leave."""
-    return render(outgoing_task(task, endpoint), _leaving(task, endpoint, text), teaching)
-
-
-def _leaving(task: Task, endpoint: Endpoint, text: str) -> str:
     try:
-        return outgoing(task, endpoint, text).text
+        masked = outgoing(task, endpoint, text).text
+        shown = None if examples is None else [outgoing_example(task, endpoint, one) for one in examples]
     except MaskingFailed as failure:
-        return f"({failure})"
+        masked, shown = f"({failure})", []
+    return render(outgoing_task(task, endpoint), masked, teaching, shown)
 
 
-def _prompt_tokens(task: Task, sample: Sequence[Document], endpoint: Endpoint, whole: bool) -> tuple[float, float]:
+def _prompt_tokens(
+    task: Task,
+    sample: Sequence[Document],
+    endpoint: Endpoint,
+    whole: bool,
+    examples: Callable[[str], Sequence[Example]] | None,
+) -> tuple[float, float]:
     """Mean tokens of a prompt, and how far the mean of a sample may be off (twice its standard error)."""
-    fixed = sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in _messages(task, endpoint, "", True))
-    counts = [count_tokens(document_text(task, _leaving(task, endpoint, document.text))) for document in sample]
+    empty = _messages(task, endpoint, "", True, [] if examples else None)
+    fixed = _tokens(empty)
+    # What stands before the document and the examples chosen for it is counted once.
+    prompts = [_messages(task, endpoint, d.text, True, examples and examples(d.text)) for d in sample]
+    counts = [_tokens(messages[len(empty) - 1 :]) - _TOKENS_A_TURN for messages in prompts]
     if not counts:
         return float(fixed), 0.0
     error = 0.0 if whole or len(counts) < 2 else 2 * stdev(counts) / math.sqrt(len(counts))
     return fixed + fmean(counts), error
+
+
+def _tokens(messages: Messages) -> int:
+    return sum(count_tokens(m["content"]) + _TOKENS_A_TURN for m in messages)
 
 
 def _cost(endpoint: Endpoint, prompt_tokens: float, completion_tokens: float) -> float | None:

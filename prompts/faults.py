@@ -24,7 +24,8 @@ def shape_faults(error: ValidationError) -> list[str]:
 
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
-    answer, faults = data.get("answer"), _privacy_faults(data)
+    answer = data.get("answer")
+    faults = _privacy_faults(data) + _retrieval_faults(data)
     if not isinstance(answer, dict):
         return faults
     if answer.get("kind") == "choice":
@@ -157,3 +158,17 @@ def _privacy_faults(data: dict[str, Any]) -> list[str]:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _retrieval_faults(data: dict[str, Any]) -> list[str]:
+    rules, teacher = data.get("retrieval"), data.get("teacher")
+    if not isinstance(rules, dict):
+        return []
+    faults = []
+    if rules.get("by", "tfidf") == "tfidf":
+        lost = [key for key in ("api_base", "api_key_env", "price") if key in rules]
+        faults += [f"retrieval.{key}: tfidf asks no model; remove it, or name a model in retrieval.by" for key in lost]
+    if isinstance(teacher, dict) and teacher.get("calibrate") is True:
+        cure = "set one of the two aside"
+        faults.append(f"teacher.calibrate: each document has another prompt with retrieval, calibrated is one; {cure}")
+    return faults

@@ -10,10 +10,13 @@ import asyncio
 import functools
 import os
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from records.telemetry import OFF
+
+if TYPE_CHECKING:
+    from prompts.endpoint import Endpoint
 
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
 
@@ -72,3 +75,25 @@ def takes_schema(model: str) -> bool:
 def count_tokens(text: str) -> int:
     """Tokens of a text by cl100k, which comes with LiteLLM (no download)."""
     return int(vendor().token_counter(model="gpt-4", text=text))
+
+
+def input_price(model: str) -> float | None:
+    """LiteLLM's local price of what goes into a model, US dollars per million tokens; None if it does not know it."""
+    table: dict[str, dict[str, Any]] = vendor().model_cost
+    entry = table.get(model) or table.get(model.partition("/")[2]) or {}
+    given = entry.get("input_cost_per_token")
+    return None if given is None else float(given) * 1e6
+
+
+async def embed(endpoint: "Endpoint", texts: list[str]) -> tuple[list[list[float]], int]:
+    """One call of an embedding model: a vector a text, in order, and the tokens that it took."""
+    answer = await vendor().aembedding(
+        model=endpoint.wire_model,
+        input=texts,
+        api_base=endpoint.api_base,
+        api_key=endpoint.api_key or ("none" if endpoint.api_base else None),
+        timeout=endpoint.timeout_s,
+        max_retries=0,
+    )
+    rows = sorted(answer.data, key=lambda row: row["index"])
+    return [row["embedding"] for row in rows], int(getattr(answer.usage, "prompt_tokens", 0) or 0)

@@ -5,23 +5,31 @@
 
 The teaching turns (a list of the labels with their descriptions, then one user/assistant pair per example) stand
 between the two and change neither, so that a student learns to answer without them. They come first and never vary,
-which lets a server keep them in its prefix cache.
+which lets a server keep them in its prefix cache. Where examples are chosen for each document (`prompts.retrieval`),
+these vary, and stand after what does not.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
-from prompts.definition import ChoiceAnswer, Task
+from prompts.definition import ChoiceAnswer, Example, Task
 from records.types import Answer
 
 Messages = list[dict[str, str]]
 _VERSION = 1
 """Raised when the same task renders to other bytes, so that old answers are not taken for new ones."""
+CHOICE_VERSION = 1
+"""Raised when `prompts.retrieval` chooses other examples from the same pool by the same rules."""
 
 
-def render(task: Task, text: str, teaching: bool = False) -> Messages:
-    """The messages for a document; `teaching` puts the teacher's turns between instructions and document."""
-    turns = teaching_turns(task) if teaching else []
+def render(task: Task, text: str, teaching: bool = False, examples: Sequence[Example] | None = None) -> Messages:
+    """The messages for a document; `teaching` puts the teacher's turns between instructions and document.
+
+    `examples`: those chosen for this document; None: the task's own.
+    """
+    turns = teaching_turns(task, examples) if teaching else []
     return [_turn("system", task.instructions.strip()), *turns, _turn("user", document_text(task, text))]
 
 
@@ -40,21 +48,31 @@ def answer_text(task: Task, value: Answer) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(", ", ": "))
 
 
-def teaching_turns(task: Task) -> Messages:
-    """The turns that only the teacher sees."""
+def teaching_turns(task: Task, examples: Sequence[Example] | None = None) -> Messages:
+    """The turns that only the teacher sees. `examples`: in place of the task's own."""
     turns: Messages = []
     if task.teacher.list_labels:
         turns += [_turn("user", _answers_explained(task)), _turn("assistant", "Understood.")]
-    for example in task.examples:
+    for example in task.examples if examples is None else examples:
         turns += [_turn("user", document_text(task, example.document))]
         turns += [_turn("assistant", answer_text(task, example.answer))]
     return turns
 
 
-def prompt_fingerprint(task: Task, teaching: bool) -> str:
-    """16 hex digits of everything in the prompt but the document, and of how the answer is read."""
+def prompt_fingerprint(task: Task, teaching: bool, pool: str | None = None) -> str:
+    """16 hex digits of everything in the prompt but the document, and of how the answer is read.
+
+    `pool`: the hash of the pool that examples are chosen from, None where they are the task's own: what is chosen
+    follows from the pool, the rules of choosing and the document.
+    """
     answer = task.said if isinstance(task.answer, ChoiceAnswer) else task.answer.schema_
-    shape = [_VERSION, render(task, "", teaching), task.document.max_characters, task.answer.kind, answer]
+    chosen = teaching and pool is not None and task.retrieval is not None
+    fixed = render(task, "", teaching, [] if chosen else None)
+    shape = [_VERSION, fixed, task.document.max_characters, task.answer.kind, answer]
+    if chosen and task.retrieval is not None:
+        rules = task.retrieval.model_dump(include={"count", "by", "per_label", "max_characters"})
+        host = urlsplit(task.retrieval.api_base or "").hostname
+        shape.append({"pool": pool, "choice": CHOICE_VERSION, "host": host, **rules})
     blob = json.dumps(shape, ensure_ascii=False, sort_keys=True)
     return hashlib.blake2b(blob.encode(), digest_size=8).hexdigest()
 

@@ -97,10 +97,15 @@ def count(db: sa.Connection, run: str, labels: Sequence[Label]) -> None:
 
 def charge(store: Store, charge: Charge) -> None:
     """Keep a charge, and add it to its run's sums."""
-    add = {name: table.c[name] + getattr(charge, name) for name in ("prompt_tokens", "completion_tokens", "cost_usd")}
     with store.begin() as db:
-        store.add_one(db, charge_table, row_of(charge))
-        db.execute(sa.update(table).where(table.c.id == charge.run).values(add))
+        charge_in(db, store, charge)
+
+
+def charge_in(db: sa.Connection, store: Store, charge: Charge) -> None:
+    """The same, in a transaction of the caller's."""
+    add = {name: table.c[name] + getattr(charge, name) for name in ("prompt_tokens", "completion_tokens", "cost_usd")}
+    store.add_one(db, charge_table, row_of(charge))
+    db.execute(sa.update(table).where(table.c.id == charge.run).values(add))
 
 
 def move_to_charges(db: sa.Connection, store: Store, replaced: Sequence[Label]) -> None:

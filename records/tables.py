@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy import Column as C
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import LargeBinary, TypeDecorator
 
 
 class Moment(TypeDecorator[datetime]):
@@ -155,6 +155,18 @@ corrections = Table(
     C("suggestion", _json),
     C("answered_at", Moment, nullable=False),
 )
+
+pools = Table(
+    "pools",
+    metadata,
+    C("task", String, primary_key=True),
+    C("version", Integer, primary_key=True),
+    C("hash", String, nullable=False),
+    C("pairs", _json, nullable=False),
+    C("created_at", Moment, nullable=False),
+)
+
+embeddings = Table("embeddings", metadata, C("key", String, primary_key=True), C("vector", LargeBinary, nullable=False))
 
 datasets = Table(
     "datasets",

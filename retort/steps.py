@@ -25,6 +25,9 @@ def label(
         float, typer.Option(min=0, help="US dollars this run may cost; the task's own budget holds too.")
     ] = 0.0,
     workers: Workers = 1,
+    refresh_examples: Annotated[
+        bool, typer.Option("--refresh-examples", help="Choose examples from what people corrected until now.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the rendered prompt and the estimated cost; ask nothing.")
     ] = False,
@@ -36,10 +39,10 @@ def label(
 
     with stepping() as context:
         if dry_run:
-            told = preview(context, task, documents, text_column, limit)
+            told = preview(context, task, documents, text_column, limit, refresh_examples)
             show(told, json, told.text)
             return
-        result = label_documents(context, task, documents, text_column, limit, budget, workers)
+        result = label_documents(context, task, documents, text_column, limit, budget, workers, refresh_examples)
     show(result, json, result.text)
     if result.interrupted:
         raise typer.Exit(130)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from prompts.ask import Reply, ask
+from prompts.ask import Choose, Reply, ask
 from prompts.endpoint import Endpoint, priced, student_endpoint, teacher_endpoint
 from prompts.render import answer_text
 from prompts.task import ChoiceAnswer, Task, restore_task
@@ -24,6 +24,7 @@ from records import registry, taskbook
 from records.errors import InputError, ServiceError
 from records.store import Store
 from records.types import Answer, Outcome, Release, Request
+from serving.exampleshelf import ExampleShelf
 from serving.journal import Journal
 from serving.taskshelf import TaskShelf
 
@@ -65,7 +66,7 @@ class Answering:
     def __init__(self, store: Store, model_url: str, environ: Mapping[str, str], journal: Journal) -> None:
         """`model_url`: the local model server, with or without `/v1`."""
         self._store, self._model_url, self._environ, self._journal = store, model_url, environ, journal
-        self._tasks = TaskShelf(store)
+        self._tasks, self._examples = TaskShelf(store), ExampleShelf(store, environ)
         self._served: dict[str, tuple[str, Task | None]] = {}
 
     async def task(self, name: str) -> Task:
@@ -107,9 +108,10 @@ class Answering:
         try:
             endpoint = _with_price(teacher_endpoint(task, self._model_url, self._environ))
             endpoint = replace(endpoint, retries=min(endpoint.retries, _TEACHER_RETRIES))
+            choose = await asyncio.to_thread(self._examples.get, task) if task.retrieval else None
         except InputError as fault:  # its key is not set, or the task's privacy forbids its address
             return _Asked(Reply(Outcome.failed, error=str(fault)), task.teacher.model, "", fallback)
-        reply = await _try(endpoint, task, text, teaching=True)
+        reply = await _try(endpoint, task, text, True, choose)
         return _Asked(reply, endpoint.model, f"{task.name}@teacher {endpoint.model}", fallback)
 
     def _student(self, release: Release) -> tuple[str, Task | None]:
@@ -125,9 +127,9 @@ class Answering:
         return self._served[release.student_hash]
 
 
-async def _try(endpoint: Endpoint, task: Task, text: str, teaching: bool) -> Reply:
+async def _try(endpoint: Endpoint, task: Task, text: str, teaching: bool, choose: Choose | None = None) -> Reply:
     try:
-        return await ask(endpoint, task, text, teaching)
+        return await ask(endpoint, task, text, teaching, choose=choose)
     except (ServiceError, InputError) as fault:
         return Reply(Outcome.failed, error=str(fault))
 

@@ -35,9 +35,9 @@ DOORS = {
     "peft": TRAINING_ENV,
     "gguf": TRAINING_ENV,
     "scipy": {"evaluation"},
-    "sklearn": {"evaluation"},
+    "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
     "matplotlib": {"evaluation"},
-    "numpy": {"evaluation"},
+    "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval"},
     "jinja2": {"evaluation"},
     "datasets": {"prompts/readers", "training/dataset"},  # documents in; rows out
     "pypdfium2": {"prompts/readers"},
