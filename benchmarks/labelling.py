@@ -4,9 +4,10 @@ All three ask the same short texts of the stand-in model server, which is a proc
 answer. `aiohttp` posts and reads JSON: what the machine allows. `litellm` is what one writes by hand: `acompletion` of
 an `openai/` model under a semaphore, with its own retries. `retort` is `prompts.engine.label_many` with everything on:
 prompt, answer key, claims, parsing, retries, every answer in an SQLite store, in a temporary folder. Each is measured
-in a process of its own, from the first call to the last answer; importing and connecting to a database are not in it.
-With two workers, the references run as two processes with half of the texts, Retort as `retort label --workers 2` does
-(there, starting the processes is in the time; the table says so by `+start`).
+in a process of its own, from the first call to the last answer; imports, one warm-up call and
+adding the documents to the store are not in it.
+With two workers there are two processes: the references take half of the texts each, Retort's share one store and all
+of the texts, as the processes of `retort label --workers 2` do. All are warm and start together.
 
     .venv/app/bin/python benchmarks/labelling.py                     everything: some 20 minutes
     .venv/app/bin/python benchmarks/labelling.py --quick             128 in flight, one worker, no faults
@@ -14,7 +15,7 @@ With two workers, the references run as two processes with half of the texts, Re
 
 The columns: rows a second, CPU of the client's processes in milliseconds a row, their peak memory (the largest), and
 the ratio of rows a second to both references of the same setting. `store`: what writing one answer costs, with the
-commits grouped as many as came together (median batch 16) and alone. Last line: the same figures as one JSON object.
+16 answers in a commit and with one. Last line: the same figures as one JSON object.
 """
 
 import argparse
@@ -34,11 +35,11 @@ from typing import Any
 import yaml
 
 from prompts.booking import label_of
-from prompts.endpoint import Endpoint, teacher_endpoint
+from prompts.endpoint import teacher_endpoint
 from prompts.task import Task, load_task
 from records import ledger, library
 from records.store import Store
-from records.types import Document, Outcome, Role
+from records.types import Outcome, Role
 
 ROOT = Path(__file__).resolve().parents[1]
 WAYS = ("aiohttp", "litellm", "retort")
@@ -99,22 +100,17 @@ def standin(faults: float) -> Iterator[str]:
 
 
 def process(work: dict[str, Any]) -> dict[str, float]:
-    """Measure one way in this process: seconds, CPU seconds and the peak memory of it and its children."""
-    numbers = range(work["first"], work["first"] + work["rows"])
-    if work["way"] == "retort":
-        seconds, cpu, answered = _retort(work, [text_of(n) for n in numbers])
-    else:
-        one = {"aiohttp": _aiohttp, "litellm": _litellm}[work["way"]]
-        seconds, cpu, answered = asyncio.run(one(work, [text_of(n) for n in numbers]))
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = max(resource.getrusage(one).ru_maxrss for one in who) / 1024
-    return {"seconds": seconds, "cpu": cpu, "peak": peak, "answered": answered}
+    """Measure one way in this process: when it began and ended, CPU seconds, peak memory in MB."""
+    ask = {"aiohttp": _aiohttp, "litellm": _litellm, "retort": _retort}[work["way"]]
+    texts = [text_of(n) for n in range(work["first"], work["first"] + work["rows"])]
+    began, ended, cpu, answered = asyncio.run(ask(work, texts))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"began": began, "ended": ended, "cpu": cpu, "peak": peak, "answered": answered}
 
 
-def _cpu() -> float:
-    return sum(
-        u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+def _wait_for_the_others() -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 
 def _messages(text: str) -> list[dict[str, str]]:
@@ -123,7 +119,7 @@ def _messages(text: str) -> list[dict[str, str]]:
 
 async def _bounded(
     work: dict[str, Any], texts: list[str], ask: Callable[[str], Awaitable[str | None]]
-) -> tuple[float, float, int]:
+) -> tuple[float, float, float, int]:
     """Ask about all texts under a semaphore, as one writes it by hand."""
     gate = asyncio.Semaphore(work["in_flight"])
 
@@ -132,12 +128,13 @@ async def _bounded(
             return await ask(text)
 
     await ask("warm up: lease")
-    began, cpu = time.perf_counter(), _cpu()
+    _wait_for_the_others()
+    began, cpu = time.time(), time.process_time()
     said = await asyncio.gather(*(one(text) for text in texts))
-    return time.perf_counter() - began, _cpu() - cpu, sum(answer is not None for answer in said)
+    return began, time.time(), time.process_time() - cpu, sum(answer is not None for answer in said)
 
 
-async def _aiohttp(work: dict[str, Any], texts: list[str]) -> tuple[float, float, int]:
+async def _aiohttp(work: dict[str, Any], texts: list[str]) -> tuple[float, float, float, int]:
     import aiohttp
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -157,7 +154,7 @@ async def _aiohttp(work: dict[str, Any], texts: list[str]) -> tuple[float, float
         return await _bounded(work, texts, ask)
 
 
-async def _litellm(work: dict[str, Any], texts: list[str]) -> tuple[float, float, int]:
+async def _litellm(work: dict[str, Any], texts: list[str]) -> tuple[float, float, float, int]:
     from prompts.litellm_door import vendor
 
     litellm = vendor()
@@ -185,35 +182,33 @@ def _task(folder: Path) -> Task:
     return load_task(folder / "bench")
 
 
-def _retort(work: dict[str, Any], texts: list[str]) -> tuple[float, float, int]:
+async def _retort(work: dict[str, Any], texts: list[str]) -> tuple[float, float, float, int]:
+    from prompts.call import call
     from prompts.engine import label_many
-    from prompts.litellm_door import vendor
-
-    vendor()
-    with tempfile.TemporaryDirectory() as folder:
-        task = _task(Path(folder))
-        url = f"sqlite:///{folder}/retort.db"
-        store = Store.open(url)
-        own = replace(teacher_endpoint(task, work["url"], {}), max_in_flight=work["in_flight"])
-        documents = [library.document(task.name, text, source="bench") for text in texts]
-        library.add(store, documents)
-        began, cpu = time.perf_counter(), _cpu()
-        if work["workers"] == 1:
-            summary = asyncio.run(label_many(store, task, documents, own, Role.teacher))
-        else:
-            summary = label_with(work["workers"], store, url, task, documents, own)
-        seconds, cpu = time.perf_counter() - began, _cpu() - cpu
-        store.close()
-    return seconds, cpu, summary.answered
-
-
-def label_with(workers: int, store: Store, url: str, task: Task, documents: list[Document], endpoint: Endpoint) -> Any:
-    """Several processes on one store, as `retort label --workers N` starts them."""
-    from flows.workers import label_in_processes
     from prompts.supply import Terms
-    from records.progress import silent
 
-    return label_in_processes(store, url, task, [d.id for d in documents], endpoint, silent, Terms(), workers)
+    task, store = load_task(Path(work["folder"]) / "bench"), _store(work["folder"])
+    own = replace(teacher_endpoint(task, work["url"], {}), max_in_flight=work["in_flight"] * work["workers"])
+    documents = [library.document(task.name, text, source="bench") for text in texts]
+    await call(own, _messages("warm up: lease"), {})
+    _wait_for_the_others()
+    began, cpu = time.time(), time.process_time()
+    terms = Terms(share=1 / work["workers"])
+    summary = await label_many(store, task, documents, own, Role.teacher, terms=terms)
+    ended, cpu = time.time(), time.process_time() - cpu
+    store.close()
+    return began, ended, cpu, summary.answered
+
+
+def _store(folder: str) -> Store:
+    return Store.open(f"sqlite:///{folder}/retort.db")
+
+
+def _prepared(folder: str, rows: int) -> None:
+    """A task, and a store that knows its documents."""
+    task, store = _task(Path(folder)), _store(folder)
+    library.add(store, [library.document(task.name, text_of(n), source="bench") for n in range(rows)])
+    store.close()
 
 
 # --- the whole: a process a way and worker, a table
@@ -221,22 +216,34 @@ def label_with(workers: int, store: Store, url: str, task: Task, documents: list
 
 def measure(setting: Setting) -> Measured:
     """One row of the table."""
-    alone = setting.way == "retort"  # it starts its workers itself
-    count = 1 if alone else setting.workers
-    with standin(setting.faults) as url:
-        work = {**asdict(setting), "url": url, "rows": setting.rows // count}
-        work["in_flight"] = max(1, setting.in_flight // count)
-        began = [_start({**work, "first": n * work["rows"]}) for n in range(count)]
-        found = [json.loads(one.communicate()[0].splitlines()[-1]) for one in began]
-    rows, seconds = work["rows"] * count, max(one["seconds"] for one in found)
+    count = setting.workers
+    part = 1 if setting.way == "retort" else count  # Retort's processes share all of the texts
+    with standin(setting.faults) as url, tempfile.TemporaryDirectory() as folder:
+        _prepared(folder, setting.rows)
+        each = max(1, setting.in_flight // count)
+        work = {**asdict(setting), "url": url, "folder": folder, "rows": setting.rows // part, "in_flight": each}
+        began = [_start({**work, "first": n * work["rows"] if part > 1 else 0}) for n in range(count)]
+        found = _together(began)
+    seconds = max(one["ended"] for one in found) - min(one["began"] for one in found)
+    rows, answered = work["rows"] * part, int(sum(one["answered"] for one in found))
     cpu = 1e3 * sum(one["cpu"] for one in found) / rows
-    answered = int(sum(one["answered"] for one in found))
     return Measured(rows / seconds, cpu, max(one["peak"] for one in found), answered)
 
 
 def _start(work: dict[str, Any]) -> "subprocess.Popen[str]":
     line = [sys.executable, __file__, "--process", json.dumps(work)]
-    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _together(processes: list["subprocess.Popen[str]"]) -> list[dict[str, float]]:
+    """Let all go when all are ready; what each found."""
+    for one in processes:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n", "a process did not get ready"
+    for one in processes:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    return [json.loads(one.communicate()[0].splitlines()[-1]) for one in processes]
 
 
 def store_cost(count: int = 512) -> dict[str, float]:
@@ -291,8 +298,7 @@ def _settings(chosen: argparse.Namespace) -> Iterator[list[Setting]]:
 
 
 def _line(setting: Setting, found: Measured, by: dict[str, Measured]) -> str:
-    name = f"{setting.way}+start" if setting.way == "retort" and setting.workers > 1 else setting.way
-    left = f"{name:<13}{setting.in_flight:>9}{setting.workers:>8}{setting.faults:>7.0%}{setting.rows:>6}"
+    left = f"{setting.way:<9}{setting.in_flight:>9}{setting.workers:>8}{setting.faults:>7.0%}{setting.rows:>6}"
     figures = f"{found.rows_per_s:>9.1f}{found.cpu_ms:>8.2f}{found.peak_mb:>7.0f}{found.answered:>9}"
     ratios = "".join(f"{found.rows_per_s / by[one].rows_per_s:>11.2f}" for one in WAYS[:2])
     return left + figures + ratios
@@ -304,7 +310,7 @@ def main() -> int:
     if chosen.process is not None:
         print(json.dumps(process(chosen.process)))
         return 0
-    print("way          in flight workers faults  rows   rows/s  CPU ms     MB answered x aiohttp  x litellm")
+    print("way      in flight workers faults  rows   rows/s  CPU ms     MB answered x aiohttp  x litellm")
     told: list[dict[str, Any]] = []
     for group in _settings(chosen):
         by: dict[str, Measured] = {}
@@ -314,7 +320,7 @@ def main() -> int:
             print(_line(setting, by[setting.way], by), flush=True)
             told.append({**asdict(setting), **{k: round(v, 3) for k, v in asdict(by[setting.way]).items()}})
     store = {name: round(value, 3) for name, value in store_cost().items()}
-    print("store        " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in store.items()))
+    print("store    " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in store.items()))
     print(json.dumps({"latency_s": LATENCY_S, "rows": told, "store": store}))
     alone = [r for r in told if r["workers"] == 1 and r["way"] != "aiohttp"]
     return int(any(r["rows_per_s"] < o["rows_per_s"] for o, r in zip(alone[::2], alone[1::2], strict=True)))
