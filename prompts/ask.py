@@ -5,6 +5,8 @@
     refused      the model or its provider declined
     failed       no answer came, after retries; asked again on the next run
 
+Every reply without a value has a reason of its own (`records.types.Reason`).
+
 For labels the answer is scored where that is possible: one forward pass, `max_tokens=1`, compared over the labels.
 Otherwise it is generated, held to the labels or the schema wherever the endpoint can do that, and parsed strictly.
 """
@@ -71,10 +73,23 @@ async def ask(
         messages = render(outgoing_task(task, endpoint), masked.text, teaching, shown)
         spoken = await call(endpoint, messages, options, on_pushback)
     except CallFailed as failure:
-        return Reply(failure.outcome, error=str(failure), unreachable=failure.unreachable)
+        return _failed(endpoint, failure)
     except MaskingFailed as failure:
-        return Reply(Outcome.failed, error=str(failure))
+        return Reply(Outcome.failed, error=str(failure), reason=Reason.bad_request)
     return _read(endpoint, task, spoken, found, masked)
+
+
+def _failed(endpoint: Endpoint, failure: CallFailed) -> Reply:
+    billed = (failure.prompt_tokens, failure.completion_tokens)
+    return Reply(
+        failure.outcome,
+        error=str(failure),
+        reason=failure.reason,
+        prompt_tokens=billed[0],
+        completion_tokens=billed[1],
+        cost_usd=endpoint.cost(*billed),
+        unreachable=failure.unreachable,
+    )
 
 
 def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
@@ -100,22 +115,27 @@ def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked
         "cost_usd": endpoint.cost(spoken.prompt_tokens, spoken.completion_tokens),
         "latency_s": spoken.latency_s,
     }
-    if spoken.refusal or spoken.finish == "content_filter":
-        return Reply(Outcome.refused, error=spoken.refusal or "stopped by the provider's content filter", **paid)
+    if spoken.refusal:
+        return Reply(Outcome.refused, error=spoken.refusal, reason=Reason.refusal, **paid)
+    if spoken.finish == "content_filter":
+        error = "stopped by the provider's content filter"
+        return Reply(Outcome.refused, error=error, reason=Reason.content_filter, **paid)
     if found.mode == "score":
         return _scored(task, spoken, found, paid)
     parsed = parse_masked(task, spoken.text, masked)
-    error = f"{parsed.error} (cut at max_tokens)" if parsed.error and spoken.finish == "length" else parsed.error
-    return Reply(parsed.outcome, value=parsed.value, error=error, **paid)
+    if parsed.error and spoken.finish == "length":
+        return Reply(parsed.outcome, error=f"{parsed.error} (cut at max_tokens)", reason=Reason.cut, **paid)
+    return Reply(parsed.outcome, value=parsed.value, error=parsed.error, reason=parsed.reason, **paid)
 
 
 def _scored(task: Task, spoken: Spoken, found: Footing, paid: dict[str, Any]) -> Reply:
     if not spoken.first:
-        return Reply(Outcome.unreadable, error="the endpoint gave no log-probabilities this time", **paid)
+        error = "the endpoint gave no log-probabilities this time"
+        return Reply(Outcome.unreadable, error=error, reason=Reason.undecided, **paid)
     scored = score_labels(spoken.first, task.said, found.first)
-    error = _undecided(scored, len(spoken.first), spoken.first)
-    if error:
-        return Reply(Outcome.unreadable, scores=scored.scores, error=error, **paid)
+    undecided = _undecided(scored, len(spoken.first), spoken.first)
+    if undecided:
+        return Reply(Outcome.unreadable, scores=scored.scores, error=undecided, reason=Reason.undecided, **paid)
     value, confidence = choose(scored.scores, found.baseline)
     return Reply(Outcome.answered, value, confidence, scored.scores, **paid)
 

@@ -4,11 +4,14 @@
 network; so this function, and no import of ours, sets it, with its kin (`records.telemetry`).
 
 LiteLLM's own HTTP clients follow redirects, to any host, with the document in the body; `direct_client` does not.
+
+By default it keeps 500 connections open to one host, less than some run with: that limit is set here too.
 """
 
 import asyncio
 import functools
 import os
+import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -20,14 +23,20 @@ if TYPE_CHECKING:
 
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
 
+_MOST_CONNECTIONS = "4096"
+
 
 @functools.cache
 def vendor() -> ModuleType:
     """LiteLLM, quiet and offline but for the calls that are asked of it."""
     for name in (name for name in OFF if name.startswith("LITELLM_")):
         os.environ.setdefault(name, OFF[name])
+    for limit in ("AIOHTTP_CONNECTOR_LIMIT", "AIOHTTP_CONNECTOR_LIMIT_PER_HOST"):
+        os.environ.setdefault(limit, _MOST_CONNECTIONS)
     import litellm
 
+    # LiteLLM's own types, when the first answer by the OpenAI SDK is built: nothing that a user could act on.
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
@@ -35,12 +44,46 @@ def vendor() -> ModuleType:
     return module
 
 
+class Transport:
+    """LiteLLM's aiohttp transport (its TLS settings, proxies, pool), without the client that it puts on top."""
+
+    def __init__(self) -> None:
+        """Opens nothing yet."""
+        from litellm.llms.custom_httpx import http_handler
+
+        tls = http_handler.get_ssl_configuration()
+        own = {"ssl_verify": tls} if isinstance(tls, bool) else {"ssl_context": tls}
+        self._inner = http_handler.AsyncHTTPHandler.create_aiohttp_transport(**own)
+        self._headers = {"Accept-Encoding": "gzip, deflate", **http_handler.get_default_headers()}
+
+    async def post(self, url: str, headers: dict[str, str], body: str) -> Any:
+        """Send a body; the answer as an `httpx.Response`, read to its end. Raises httpx's exceptions."""
+        import httpx
+
+        request = httpx.Request("POST", url, headers=self._headers | headers, content=body)
+        response = await self._inner.handle_async_request(request)
+        await response.aread()
+        return response
+
+    async def close(self) -> None:
+        """Close its connections; the next request opens new ones."""
+        await self._inner.aclose()
+
+
+@functools.cache
+def transport() -> Transport:
+    """The one of this process; it follows the event loop that is running."""
+    vendor()
+    return Transport()
+
+
 async def close() -> None:
-    """Close the connections that LiteLLM keeps open; call it before the event loop ends."""
+    """Close the connections that are kept open; call it before the event loop ends."""
     client = _clients.pop(asyncio.get_running_loop(), None)
     if client is not None:
         await client.close()
     await vendor().close_litellm_async_clients()
+    await transport().close()
 
 
 def direct_client() -> Any:

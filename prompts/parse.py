@@ -10,24 +10,25 @@ from typing import Any, NamedTuple
 
 from prompts.definition import ChoiceAnswer, Task
 from prompts.redaction import Masked
-from records.types import Answer, Outcome
+from records.types import Answer, Outcome, Reason
 
 _FENCE = re.compile(r"^```(?:json)?\s*\n(.*)\n```$", re.DOTALL)
 _SHOWN = 80
 
 
 class Parsed(NamedTuple):
-    """`answered` with a value, or `unreadable` with the reason."""
+    """`answered` with a value, or `unreadable` with the word for why and the sentence."""
 
     outcome: Outcome
     value: Answer | None
     error: str | None
+    reason: Reason | None = None
 
 
 def parse(task: Task, text: str) -> Parsed:
     """Read a model's answer."""
     if not text.strip():
-        return _unreadable("the answer is empty")
+        return _unreadable(Reason.empty, "the answer is empty")
     return _choice(task, text) if isinstance(task.answer, ChoiceAnswer) else _object(task.answer.schema_, text)
 
 
@@ -39,7 +40,9 @@ def parse_masked(task: Task, text: str, masked: Masked) -> Parsed:
     found = parse(task, masked.restore(text))
     if found.error is None or not masked.originals:
         return found
-    return _unreadable(parse(task, text).error or "no answer any more once its placeholders are turned back")
+    seen = parse(task, text)
+    error = seen.error or "no answer any more once its placeholders are turned back"
+    return _unreadable(seen.reason or found.reason or Reason.not_schema, error)
 
 
 def _choice(task: Task, text: str) -> Parsed:
@@ -49,7 +52,7 @@ def _choice(task: Task, text: str) -> Parsed:
             return Parsed(Outcome.answered, name, None)
     if said in {name.casefold() for name in task.labels}:
         return Parsed(Outcome.answered, next(n for n in task.labels if n.casefold() == said), None)
-    return _unreadable(f"not a label: {text.strip()[:_SHOWN]!r}")
+    return _unreadable(Reason.not_a_label, f"not a label: {text.strip()[:_SHOWN]!r}")
 
 
 def _object(schema: dict[str, Any], text: str) -> Parsed:
@@ -60,15 +63,16 @@ def _object(schema: dict[str, Any], text: str) -> Parsed:
     try:
         value = json.loads(fenced.group(1) if fenced else body, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as fault:
-        return _unreadable(f"not JSON: {fault}")
+        return _unreadable(Reason.not_json, f"not JSON: {fault}")
     misfit = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
     if misfit is not None:
-        return _unreadable(f"{'.'.join(map(str, misfit.path)) or 'answer'}: {misfit.message[:200]}")
+        where = ".".join(map(str, misfit.path)) or "answer"
+        return _unreadable(Reason.not_schema, f"{where}: {misfit.message[:200]}")
     return Parsed(Outcome.answered, value, None)
 
 
-def _unreadable(reason: str) -> Parsed:
-    return Parsed(Outcome.unreadable, None, reason)
+def _unreadable(reason: Reason, error: str) -> Parsed:
+    return Parsed(Outcome.unreadable, None, error, reason)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,8 +9,17 @@ document alone (the first answer word that occurs in it, else one drawn by its h
     POST /tokenize               pieces of a text, where a tokeniser is given
     GET  /counts                 {"requests": 12, "answered": {document id: times}, "faults": {"429": 3}, tokens...}
 
-Faults: a HTTP status, or reset, slow, garbage, refusal, content_filter, not_json. Drawn by hash of document and
-attempt, so that a retry may succeed. `--key K`: any other key gets 401. `--latency-s`: seconds each answer takes.
+Faults, drawn by hash of document and attempt, so that a retry may succeed:
+
+    429, 500, ...                this HTTP status; 429 and 503 with `Retry-After`
+    reset, slow                  the connection is cut before the answer; the answer takes `--slow-s` (an hour)
+    truncated, not_protocol      the body ends in the middle; a web page with status 200
+    garbage, not_json, empty     an answer that is none
+    cut                          half of an answer, stopped at max_tokens
+    refusal, content_filter      no answer, by the model or by a filter
+
+Tokens are counted as a provider bills them: of every answer that was made. Those of answers that did not arrive (cut
+off, or nobody was there any more) are counted apart. `--key K`: any other key gets 401.
 """
 
 import argparse
@@ -23,9 +32,8 @@ from typing import Any
 
 from aiohttp import web
 
+from prompts.standin_answers import PAGE, completion, share_of
 from records.split import document_id
-
-_SLOW_S = 3_600.0
 
 
 @dataclass
@@ -39,12 +47,17 @@ class Standin:
     logprobs: bool = True
     tokenizer: dict[str, list[str]] | None = None
     retry_after_s: float = 0.05
+    slow_s: float = 3_600.0
+    keep_bodies: bool = True
     requests: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     faulted: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    undelivered: int = 0
+    undelivered_prompt_tokens: int = 0
+    undelivered_completion_tokens: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -86,6 +99,10 @@ class Standin:
             "faults": dict(self.faulted),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "undelivered": self.undelivered,
+            "undelivered_prompt_tokens": self.undelivered_prompt_tokens,
+            "undelivered_completion_tokens": self.undelivered_completion_tokens,
+            "most_in_flight": self.most_in_flight,
         }
 
     async def _counts(self, _: web.Request) -> web.Response:
@@ -100,37 +117,55 @@ class Standin:
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
-        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-            return _error(401, "invalid_api_key", "Incorrect API key provided")
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.key and given != self.key:
+            return _error(401, "invalid_api_key", f"Incorrect API key provided: {given}")
         body = await request.json()
-        self.bodies.append(body)
+        if self.keep_bodies:
+            self.bodies.append(body)
         text = body["messages"][-1]["content"]
         name = document_id(text)
         self.attempts[name] += 1
         kind = self._fault(name)
         if kind is not None:
             self.faulted[kind] += 1
-        if kind in ("slow", "reset") or (kind or "").isdigit():
-            return await self._break(request, str(kind))
+        if kind in ("reset", "not_protocol") or (kind or "").isdigit():
+            return self._break(request, str(kind))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        await asyncio.sleep(self.latency_s)
-        self.in_flight -= 1
+        try:
+            await asyncio.sleep(self.slow_s if kind == "slow" else self.latency_s)
+        finally:
+            self.in_flight -= 1
         self.answered[name] += 1
-        return web.json_response(self._answer(body, text, kind))
+        answer = completion(self.answers, body, text, kind, self.logprobs)
+        transport = request.transport
+        arrives = kind != "truncated" and transport is not None and not transport.is_closing()
+        self._count(answer["usage"], arrives)
+        return web.json_response(answer) if kind != "truncated" else await _half(request, answer)
+
+    def _count(self, usage: dict[str, int], arrives: bool) -> None:
+        given, said = usage["prompt_tokens"], usage["completion_tokens"]
+        if arrives:
+            self.prompt_tokens += given
+            self.completion_tokens += said
+        else:
+            self.undelivered += 1
+            self.undelivered_prompt_tokens += given
+            self.undelivered_completion_tokens += said
 
     def _fault(self, name: str) -> str | None:
         """The fault of this attempt, if any: the shares are laid end to end along 0..1, the hash points into them."""
-        point = _share(f"{name} {self.attempts[name]}")
+        point = share_of(f"{name} {self.attempts[name]}")
         for kind, share in self.faults.items():
             if point < share:
                 return kind
             point -= share
         return None
 
-    async def _break(self, request: web.Request, kind: str) -> web.StreamResponse:
-        if kind == "slow":
-            await asyncio.sleep(_SLOW_S)
+    def _break(self, request: web.Request, kind: str) -> web.StreamResponse:
+        if kind == "not_protocol":
+            return web.Response(text=PAGE, content_type="text/html")
         if kind == "reset":
             if request.transport is not None:
                 request.transport.abort()
@@ -138,42 +173,16 @@ class Standin:
         headers = {"Retry-After": str(self.retry_after_s)} if kind in ("429", "503") else {}
         return _error(int(kind), "injected", f"injected {kind}", headers)
 
-    def _answer(self, body: dict[str, Any], text: str, kind: str | None) -> dict[str, Any]:
-        said = self.say(text)
-        content = {"garbage": "Well, that depends!", "not_json": '{"a": ', "content_filter": "", "refusal": ""}
-        message: dict[str, Any] = {"role": "assistant", "content": content.get(kind or "", said)}
-        if kind == "refusal":
-            message["refusal"] = "I cannot help with that."
-        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
-        if kind == "content_filter":
-            choice["finish_reason"] = "content_filter"
-        if body.get("logprobs") and self.logprobs and kind is None:
-            choice["logprobs"] = {"content": [self._candidates(said, int(body.get("top_logprobs") or 1))]}
-        prompt = sum(len(str(m["content"])) for m in body["messages"]) // 4
-        self.prompt_tokens += prompt
-        self.completion_tokens += 1
-        usage = {"prompt_tokens": prompt, "completion_tokens": 1, "total_tokens": prompt + 1}
-        return {"id": "standin", "object": "chat.completion", "created": 0, "model": body.get("model", ""),
-                "choices": [choice], "usage": usage}  # fmt: skip
 
-    def say(self, text: str) -> str:
-        """The answer to a text."""
-        folded = text.casefold()
-        for answer in self.answers:
-            if answer.casefold() in folded:
-                return answer
-        return self.answers[int(_share(text) * len(self.answers))]
-
-    def _candidates(self, said: str, count: int) -> dict[str, Any]:
-        """The answers as if each were one token: the one said likely, the others less so, in order."""
-        others = [a for a in self.answers if a != said]
-        tokens = [(said, -0.1), *((a, -3.0 - n) for n, a in enumerate(others))][:count]
-        top = [{"token": t, "logprob": p, "bytes": list(t.encode())} for t, p in tokens]
-        return {**top[0], "top_logprobs": top}
-
-
-def _share(text: str) -> float:
-    return int(document_id(text), 16) / 2**64
+async def _half(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+    """The first half of the answer's bytes; then the connection is closed, though more was promised."""
+    body = json.dumps(answer).encode()
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -187,6 +196,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--answers", required=True, help="what it may answer, separated by commas")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND=SHARE", help="e.g. 429=0.2, slow=0.01")
     parser.add_argument("--latency-s", type=float, default=0.0, help="seconds each answer takes")
+    parser.add_argument("--slow-s", type=float, default=3_600.0, help="seconds that the fault `slow` takes")
     parser.add_argument("--key", default=None, help="the only key it accepts")
     parser.add_argument("--no-logprobs", action="store_true", help="give no log-probabilities")
     return parser.parse_args()
@@ -195,7 +205,15 @@ def _arguments() -> argparse.Namespace:
 async def _serve(arguments: argparse.Namespace) -> None:
     faults = {kind: float(share) for kind, _, share in (f.partition("=") for f in arguments.fault)}
     answers = arguments.answers.split(",")
-    standin = Standin(answers, faults, arguments.latency_s, arguments.key, not arguments.no_logprobs)
+    standin = Standin(
+        answers,
+        faults,
+        arguments.latency_s,
+        arguments.key,
+        not arguments.no_logprobs,
+        slow_s=arguments.slow_s,
+        keep_bodies=False,
+    )
     await standin.start(arguments.port)
     print(json.dumps({"url": standin.url}), flush=True)
     await asyncio.Event().wait()

@@ -56,7 +56,7 @@ DOORS = {
     "jsonschema": {"prompts", "review"},
     "aiohttp": {"prompts", "serving"},
     "aiolimiter": {"prompts"},
-    "httpx": {"review", "serving/provider"},
+    "httpx": {"prompts/litellm_door", "review", "serving/provider"},
     "requests": {"retort/gateway_client"},
     "uvicorn": {"review/embedded", "serving/gateway"},
 }
