@@ -13,6 +13,7 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from flows.asking import Asked, ask_teacher
+from flows.batches import InBatches, ask_in_batches
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.reporting import as_task, publish, reported_workplace
@@ -42,7 +43,7 @@ class Labelled(BaseModel):
 
     task: str
     arrived: Arrived
-    asked: Asked
+    asked: Asked | InBatches
     desk: OnDesk
 
     @property
@@ -77,6 +78,7 @@ def label(
     budget_usd: Annotated[float, Field(ge=0)] = 0.0,
     workers: Annotated[int, Field(ge=1, le=64)] = 1,
     retry: list[Unanswered] = [],  # noqa: B006  # Prefect makes its form from it; never changed
+    batch: bool = False,
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
 
@@ -87,12 +89,13 @@ def label(
         text_column: The column that holds the text. Empty: found by its name.
         limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
         budget_usd: US dollars that this run may cost, a hard stop beside the task's own in task.yaml. 0: none.
+        batch: Ask through the provider's batch API, at half the price and within a day; run again to collect.
         workers: Processes that ask side by side, for a teacher faster than one process.
         retry: Ask again only about documents that have no answer, by how asking them ended. Empty: all that is open.
     """
     with reported_workplace() as context:
         result = label_documents(
-            context, task, documents, text_column, limit, budget_usd, workers, retry=retry, run=as_task
+            context, task, documents, text_column, limit, budget_usd, workers, batch, retry=retry, run=as_task
         )
     publish("label", result.task, result.text)
     return result
@@ -106,6 +109,7 @@ def label_documents(
     limit: int = 0,
     budget_usd: float = 0.0,
     workers: int = 1,
+    batch: bool = False,
     retry: Sequence[Unanswered] = (),
     run: Runner = call,
 ) -> Labelled:
@@ -114,7 +118,11 @@ def label_documents(
     arrived = run(read_source)(context, found, documents, text_column) if documents else Arrived()
     again = tuple(Outcome(name) for name in retry)
     ids = unanswered(context, found, again) if again else arrived.ids if documents else None
-    asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again or (Outcome.failed,))
+    again = again or (Outcome.failed,)
+    if batch:
+        asked: Asked | InBatches = run(ask_in_batches)(context, found, ids, limit, budget_usd, again)
+    else:
+        asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=run(send_to_desk)(context, found))
 
 

@@ -107,10 +107,11 @@ async def _attempt(endpoint: Endpoint, messages: Messages, options: dict[str, An
             **own,
             **options,
         )
-    return _spoken(response, time.perf_counter() - began)
+    return spoken_of(response, time.perf_counter() - began)
 
 
-def _spoken(response: Any, latency_s: float) -> Spoken:
+def spoken_of(response: Any, latency_s: float) -> Spoken:
+    """What a response of LiteLLM's says, whether it came live or in a batch."""
     choice = response.choices[0]
     usage = getattr(response, "usage", None)
     refusal = getattr(choice.message, "refusal", None) or (choice.message.get("provider_specific_fields") or {}).get(

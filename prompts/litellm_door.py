@@ -17,6 +17,8 @@ from records.telemetry import OFF
 
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
 
+from records.errors import InputError
+
 
 @functools.cache
 def vendor() -> ModuleType:
@@ -72,3 +74,22 @@ def takes_schema(model: str) -> bool:
 def count_tokens(text: str) -> int:
     """Tokens of a text by cl100k, which comes with LiteLLM (no download)."""
     return int(vendor().token_counter(model="gpt-4", text=text))
+
+
+def provider_of(model: str) -> str:
+    """The provider that LiteLLM takes a model for (`openai`, `anthropic`, ...); empty if it knows none."""
+    try:
+        return str(vendor().get_llm_provider(model)[1])
+    except vendor().exceptions.BadRequestError:
+        return ""
+
+
+def anthropic_access(api_base: str | None, api_key: str | None) -> tuple[str, dict[str, str]]:
+    """Anthropic's address, without a path, and the headers that let one in, as LiteLLM takes both for a live call."""
+    info = vendor().llms.anthropic.common_utils.AnthropicModelInfo()
+    root = str(info.get_api_base(api_base)).rstrip("/").removesuffix("/messages").removesuffix("/v1")
+    key = api_key or ("none" if api_base else None)
+    access = info.get_auth_header(key, api_base)
+    if access is None:
+        raise InputError("there is no key for Anthropic: set ANTHROPIC_API_KEY, or name one in teacher.api_key_env.")
+    return root, {"anthropic-version": "2023-06-01", **access}

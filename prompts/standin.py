@@ -7,6 +7,7 @@ document alone (the first answer word that occurs in it, else one drawn by its h
 
     POST /v1/chat/completions    answers, with `logprobs` when asked for and switched on
     POST /tokenize               pieces of a text, where a tokeniser is given
+    /v1/files, /v1/batches       OpenAI's batches; /v1/messages/batches: Anthropic's (`prompts.standin_batches`)
     GET  /counts                 {"requests": 12, "answered": {document id: times}, "faults": {"429": 3}, tokens...}
 
 Faults: a HTTP status, or reset, slow, garbage, refusal, content_filter, not_json. Drawn by hash of document and
@@ -23,6 +24,8 @@ from typing import Any
 
 from aiohttp import web
 
+from prompts.standin_batches import BatchRoutes
+from prompts.standin_messages import MessageRoutes
 from records.split import document_id
 
 _SLOW_S = 3_600.0
@@ -51,6 +54,10 @@ class Standin:
     _runner: web.AppRunner | None = None
     url: str = ""
 
+    def __post_init__(self) -> None:
+        """A batched request is answered as a live one is."""
+        self.batches = BatchRoutes(self._answer_batched)
+
     async def __aenter__(self) -> "Standin":
         """Listen on a free port of the loopback; `url` says which."""
         await self.start(0)
@@ -66,6 +73,8 @@ class Standin:
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/counts", self._counts)
+        self.batches.add_to(app)
+        MessageRoutes(self.batches).add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -137,6 +146,11 @@ class Standin:
             return web.Response()
         headers = {"Retry-After": str(self.retry_after_s)} if kind in ("429", "503") else {}
         return _error(int(kind), "injected", f"injected {kind}", headers)
+
+    def _answer_batched(self, body: dict[str, Any], kind: str | None) -> dict[str, Any]:
+        text = body["messages"][-1]["content"]
+        self.answered[document_id(text)] += 1
+        return self._answer(body, text, kind)
 
     def _answer(self, body: dict[str, Any], text: str, kind: str | None) -> dict[str, Any]:
         said = self.say(text)

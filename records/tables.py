@@ -3,30 +3,13 @@
 Changing this file means adding a migration under `records/migrations/versions/` (a test compares the two).
 """
 
-from datetime import UTC, datetime
-
-from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy import Column as C
-from sqlalchemy.types import TypeDecorator
 
-
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone, so it is taken off on the way in and put back on the way out."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware -> naive UTC."""
-        return value.astimezone(UTC).replace(tzinfo=None) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Naive UTC -> aware."""
-        return value.replace(tzinfo=UTC) if value else None
-
+from records.columns import Moment
+from records.columns import json as _json
 
 metadata = MetaData()
-_json = JSON(none_as_null=True)
 
 tasks = Table(
     "tasks",
@@ -129,6 +112,35 @@ charges = Table(
     C("cost_usd", Float, nullable=False),
     C("created_at", Moment, nullable=False),
     Index("charges_by_task", "task"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    C("id", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("version", String, nullable=False),
+    C("run", String),
+    C("role", String, nullable=False),
+    C("model", String, nullable=False),
+    C("prompt", String, nullable=False),
+    C("api_base", Text),
+    C("footing", _json, nullable=False),
+    C("input_price", Float, nullable=False),
+    C("output_price", Float, nullable=False),
+    C("highest_usd", Float, nullable=False),
+    C("state", String, nullable=False),
+    C("said", String, nullable=False),
+    C("provider_id", String),
+    C("files", _json, nullable=False),
+    C("requests", Integer, nullable=False),
+    C("documents", _json, nullable=False),
+    C("counts", _json, nullable=False),
+    C("owner", String, nullable=False),
+    C("error", Text),
+    C("submitted_at", Moment, nullable=False),
+    C("checked_at", Moment),
+    C("ended_at", Moment),
 )
 
 desk_records = Table(
