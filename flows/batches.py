@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from flows.asking import Asked, summed
 from flows.context import Context
-from flows.desk import send_to_desk
 from flows.teacher import teacher_of
 from prompts.batches import BatchSummary, collect, hand_in
 from prompts.endpoint import teacher_endpoint
@@ -38,7 +37,7 @@ class InBatches(Asked):
     waiting_usd: float = 0.0
     unsure: int = 0
     reopened: int = 0
-    left_behind: list[str] = []
+    left_behind: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -73,11 +72,8 @@ def ask_in_batches(
 
 
 def poll_batches(context: Context, task: Task) -> InBatches:
-    """Collect what is done of the task's batches; hand in again what came back unasked; send answers to the desk."""
-    result = asyncio.run(_ask(context, task, None, Terms()))
-    if result.answered + result.no_answer:
-        send_to_desk(context, task)
-    return result
+    """Collect what is done of the task's batches, and hand in again what came back unasked."""
+    return asyncio.run(_ask(context, task, None, Terms()))
 
 
 def tasks_that_wait(context: Context) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from flows.batches import InBatches, poll_batches, tasks_that_wait
 from flows.context import Context, Runner, call, find_task
+from flows.desk import send_to_desk
 from flows.reporting import as_task, publish, reported_workplace
 from records.errors import RetortError, ServiceError
 
@@ -49,7 +50,9 @@ def poll_all(context: Context, task: str = "", run: Runner = call) -> Polled:
     for name in [task] if task else tasks_that_wait(context):
         try:
             found = find_task(context, name)
-            result.tasks[found.name] = run(poll_batches)(context, found)
+            told = result.tasks[found.name] = run(poll_batches)(context, found)
+            if told.answered + told.no_answer:
+                run(send_to_desk)(context, found)
         except RetortError as fault:
             result.faults.append(f"{name}: {fault}")
     return result

@@ -1,5 +1,6 @@
 """Documents become the lines of a batch's file, claimed as they are written, as many as a batch may hold."""
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +53,7 @@ def open_documents(
     source = iter(documents)
     while chunk := {
         answer_key(task.name, prompt, endpoint, document.id): document
-        for document, _ in zip(source, range(_LOOKED_UP), strict=False)
+        for document in itertools.islice(source, _LOOKED_UP)
     }:
         told.seen += len(chunk)
         known = ledger.answered_keys(store, chunk, terms.again)
