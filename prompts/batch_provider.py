@@ -134,7 +134,7 @@ async def read(endpoint: Endpoint, attempt: Callable[[], Awaitable[T]]) -> T:
     try:
         return await persist(endpoint, attempt)
     except CallFailed as failure:
-        raise ServiceError(f"{endpoint.model}: its batch API does not answer: {failure}. Run it again later.") from None
+        raise ServiceError(f"{endpoint.model}: its batch API failed: {failure}. Run it again later.") from None
     except ServiceError as fault:
         if getattr(fault.__cause__, "status_code", None) == 404:
             raise NotThere(str(fault)) from fault

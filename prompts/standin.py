@@ -69,7 +69,7 @@ class Standin:
 
     async def start(self, port: int) -> None:
         """Listen on `port` (0: any that is free)."""
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=300 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/counts", self._counts)
