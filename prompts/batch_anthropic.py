@@ -74,7 +74,7 @@ class AnthropicBatches:
         try:
             async with (
                 self._session(_UPLOAD_S) as session,
-                session.post(self._url, data=_as_one(lines), headers=headers) as answer,
+                session.post(self._url, data=_as_one(lines), headers=headers, allow_redirects=False) as answer,
             ):
                 await _check(answer)
                 return str((await answer.json())["id"])
@@ -116,7 +116,7 @@ class AnthropicBatches:
     async def results(self, id_: str, standing: Standing) -> AsyncGenerator[Result, None]:
         """One line a request."""
         url = f"{self._url}/{quote(id_, safe='')}/results"
-        async with self._session(None) as session, session.get(url) as answer:
+        async with self._session(None) as session, session.get(url, allow_redirects=False) as answer:
             try:
                 await _check(answer)
             except Refused as fault:
@@ -156,7 +156,10 @@ class AnthropicBatches:
 
     async def _get(self, url: str) -> Any:
         async def attempt() -> Any:
-            async with self._session(self._endpoint.timeout_s) as session, session.get(url) as answer:
+            async with (
+                self._session(self._endpoint.timeout_s) as session,
+                session.get(url, allow_redirects=False) as answer,
+            ):
                 await _check(answer)
                 return await answer.json()
 
@@ -168,7 +171,7 @@ class AnthropicBatches:
 
 
 async def _check(answer: aiohttp.ClientResponse) -> None:
-    if answer.status >= 400:
+    if answer.status >= 300:  # a redirect would carry the documents elsewhere
         text = (await answer.text())[:300]
         raise Refused(answer.status, f"HTTP {answer.status}: {text}")
 

@@ -17,7 +17,8 @@ from prompts.booking import label_of
 from prompts.definition import Task
 from prompts.endpoint import Endpoint
 from prompts.footing import Footing
-from records import batches, ledger
+from prompts.redaction import Masked, outgoing
+from records import batches, ledger, library
 from records.batches import Batch, BatchState
 from records.progress import Progress, silent
 from records.store import Store
@@ -127,7 +128,7 @@ class _Reading:
             if result.key not in left or result.expired:
                 continue
             left.discard(result.key)
-            reply = self._reply(result)
+            reply = self._reply(result, documents[result.key])
             counts[reply.outcome] += 1
             waiting.append(self._label(batch, result.key, documents[result.key], reply))
             if len(waiting) >= _AT_ONCE:
@@ -142,13 +143,20 @@ class _Reading:
         ledger.save(self.store, labels)
         return []
 
-    def _reply(self, result: Result) -> Reply:
+    def _reply(self, result: Result, document_id: str) -> Reply:
         if result.spoken is None:
             reply = Reply(result.outcome, error=result.error, reason=result.reason)
         else:
-            reply = read_reply(self.endpoint, self.task, result.spoken, self.found)
+            reply = read_reply(self.endpoint, self.task, result.spoken, self.found, self._masked(document_id))
         self.summary.count(reply)
         return reply
+
+    def _masked(self, document_id: str) -> Masked:
+        """What was masked in the document when it left: its placeholders in the answer stand for these words."""
+        if not self.endpoint.masks:
+            return Masked("")
+        document = library.get(self.store, self.task.name, [document_id])[document_id]
+        return outgoing(self.task, self.endpoint, document.text)
 
     def _label(self, batch: Batch, key: str, document_id: str, reply: Reply) -> Label:
         label = label_of(batch.task, self.endpoint, batch.role, batch.prompt, batch.run, document_id, reply)

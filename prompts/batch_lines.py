@@ -6,17 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from prompts.ask import Reply, messages_for
 from prompts.batch_provider import Provider
 from prompts.batch_summary import BatchSummary
 from prompts.definition import Task
 from prompts.endpoint import Endpoint
 from prompts.fingerprint import answer_key
-from prompts.render import prompt_fingerprint, render
+from prompts.redaction import MaskingFailed
+from prompts.render import prompt_fingerprint
 from prompts.supply import Terms
 from records import batches, claims, ledger
 from records.batches import Batch
 from records.store import Store
-from records.types import Document, Role
+from records.types import Document, Outcome, Role
 
 _LOOKED_UP = 500
 
@@ -81,7 +83,9 @@ class Parts:
         with TemporaryDirectory(prefix="retort-batch-") as folder:
             part = self._part(folder)
             for key, document in documents:
-                line = self.provider.line(key, render(self.task, document.text, self.role is Role.teacher))
+                line = self._line(key, document)
+                if line is None:
+                    continue
                 if part.is_full(line, self.provider):
                     self._claim(part)
                     yield part
@@ -95,6 +99,15 @@ class Parts:
                     break
             self._claim(part)
             yield part
+
+    def _line(self, key: str, document: Document) -> bytes | None:
+        """None for a document that may not leave, since it could not be masked."""
+        try:
+            messages, _ = messages_for(self.endpoint, self.task, document.text, self.role is Role.teacher)
+        except MaskingFailed as failure:
+            self.told.count(Reply(Outcome.failed, error=str(failure)))
+            return None
+        return self.provider.line(key, messages)
 
     def _part(self, folder: str) -> Part:
         batch = self.new_batch()

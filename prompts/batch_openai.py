@@ -72,6 +72,7 @@ class OpenAIBatches:
                 organization=None,
                 _is_async=True,
             )
+            self._client._client.follow_redirects = False  # one would carry the documents elsewhere
         except vendor().exceptions.openai.OpenAIError as fault:
             cure = "set OPENAI_API_KEY, or name the key's variable in teacher.api_key_env"
             raise InputError(f"{endpoint.model}: {fault}. In task.yaml's words: {cure}.") from fault

@@ -13,11 +13,10 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from records.errors import InputError
 from records.telemetry import OFF
 
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
-
-from records.errors import InputError
 
 
 @functools.cache
