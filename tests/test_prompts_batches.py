@@ -430,3 +430,20 @@ async def test_a_batch_that_another_process_is_handing_in_is_left_to_it(openai_t
         child.kill()
         await child.wait()
         assert (await poll(store, openai_task, own)).unsure == 0
+
+
+async def test_what_is_masked_live_is_masked_in_a_batch_and_restored_in_its_answer(tmp_path, store, litellm_closed):
+    rules = [{"name": "PERSON", "pattern": "Anna"}]
+    for model in MODELS.values():
+        teacher = {"model": model, "api_base": "http://127.0.0.1:9/v1"}
+        task = make_task(tmp_path / model.partition("/")[0], FIELDS, name="mail", teacher=teacher, redact=rules)
+        document = library.document("mail", f"Anna owes 5, says {model}.", source="test")
+        library.add(store, [document])
+        async with Standin(['{"party": "[PERSON_1]"}']) as standin:
+            own = endpoint_of(task, standin.url, masks="rules")
+            await submit(store, task, [document], own)
+            await until_done(store, task, own)
+            assert "Anna" not in json.dumps(standin.batches.bodies) and "[PERSON_1] owes 5" in str(
+                standin.batches.bodies
+            )
+    assert [label.value for label in ledger.labels(store, "mail")] == 2 * [{"party": "Anna"}]
