@@ -13,6 +13,7 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from flows.asking import Asked, ask_teacher
+from flows.batches import InBatches, ask_in_batches
 from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.examples import freeze_examples, shown_with
@@ -43,7 +44,7 @@ class Labelled(BaseModel):
 
     task: str
     arrived: Arrived
-    asked: Asked
+    asked: Asked | InBatches
     desk: OnDesk
     examples: str = ""
 
@@ -81,6 +82,7 @@ def label(
     workers: Annotated[int, Field(ge=1, le=64)] = 1,
     refresh_examples: bool = False,
     retry: list[Unanswered] = [],  # noqa: B006  # Prefect makes its form from it; never changed
+    batch: bool = False,
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
 
@@ -91,6 +93,7 @@ def label(
         text_column: The column that holds the text. Empty: found by its name.
         limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
         budget_usd: US dollars that this run may cost, a hard stop beside the task's own in task.yaml. 0: none.
+        batch: Ask through the provider's batch API, at half the price and within a day; run again to collect.
         workers: Processes that ask side by side, for a teacher faster than one process.
         refresh_examples: From now on choose examples from what people corrected until now (`retrieval` in
             task.yaml). What was answered with other examples is asked again.
@@ -106,6 +109,7 @@ def label(
             budget_usd,
             workers,
             refresh_examples,
+            batch,
             retry=retry,
             run=as_task,
         )
@@ -122,6 +126,7 @@ def label_documents(
     budget_usd: float = 0.0,
     workers: int = 1,
     refresh_examples: bool = False,
+    batch: bool = False,
     retry: Sequence[Unanswered] = (),
     run: Runner = call,
 ) -> Labelled:
@@ -132,7 +137,11 @@ def label_documents(
         run(freeze_examples)(context, found)
     again = tuple(Outcome(name) for name in retry)
     ids = unanswered(context, found, again) if again else arrived.ids if documents else None
-    asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again or (Outcome.failed,))
+    again = again or (Outcome.failed,)
+    if batch:
+        asked: Asked | InBatches = run(ask_in_batches)(context, found, ids, limit, budget_usd, again)
+    else:
+        asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
     desk, shown = run(send_to_desk)(context, found), shown_with(context, found)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown)
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from flows.context import Context, find_task
 from flows.examples import examples_of
+from prompts.batch_lines import at_batch_price
+from prompts.batch_provider import shape
 from prompts.booking import open_of
 from prompts.endpoint import Endpoint, priced, teacher_endpoint
 from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate
@@ -73,12 +75,16 @@ def preview(
     text_column: str = "",
     limit: int = 0,
     refresh_examples: bool = False,
+    batch: bool = False,
 ) -> Preview:
-    """The rendered prompt and the estimated cost and time; nothing is asked, stored or sent."""
+    """The rendered prompt and the estimated cost and time; nothing is asked, stored or sent. `batch`: at its price."""
     found = find_task(context, task)
     endpoint = teacher_of(context, found)
     with contextlib.suppress(InputError):  # an unknown price shows as such; labelling itself refuses to start
         endpoint = priced(endpoint)
+    if batch:
+        shape(endpoint)
+        endpoint = at_batch_price(endpoint, found.teacher.batch_price_ratio)
     if documents:
         check_source(found, documents)
         loaded = read_documents(documents, found.name, text_column or None, limit=limit or None)

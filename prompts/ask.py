@@ -23,7 +23,7 @@ from prompts.footing import Footing, footing, score_options
 from prompts.litellm_door import takes_schema
 from prompts.parse import parse_masked
 from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_example, outgoing_task
-from prompts.render import render
+from prompts.render import Messages, render
 from prompts.scoring import Scored, choose, score_labels
 from records.types import Answer, Outcome, Reason
 
@@ -67,16 +67,27 @@ async def ask(
     try:
         examples = await choose(text) if choose and teaching else None
         found = await footing(endpoint, task, teaching)
-        options = score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
-        masked = outgoing(task, endpoint, text)
-        shown = None if examples is None else [outgoing_example(task, endpoint, one) for one in examples]
-        messages = render(outgoing_task(task, endpoint), masked.text, teaching, shown)
-        spoken = await call(endpoint, messages, options, on_pushback)
+        messages, masked = messages_for(endpoint, task, text, teaching, examples)
+        spoken = await call(endpoint, messages, options_of(endpoint, task, found), on_pushback)
     except CallFailed as failure:
         return _failed(endpoint, failure)
     except MaskingFailed as failure:
         return Reply(Outcome.failed, error=str(failure), reason=Reason.bad_request)
-    return _read(endpoint, task, spoken, found, masked)
+    return read_reply(endpoint, task, spoken, found, masked)
+
+
+def messages_for(
+    endpoint: Endpoint, task: Task, text: str, teaching: bool, examples: Sequence[Example] | None = None
+) -> tuple[Messages, Masked]:
+    """What is sent of a text to this endpoint, live or in a batch, and what was masked in it. Raises MaskingFailed."""
+    masked = outgoing(task, endpoint, text)
+    shown = None if examples is None else [outgoing_example(task, endpoint, one) for one in examples]
+    return render(outgoing_task(task, endpoint), masked.text, teaching, shown), masked
+
+
+def options_of(endpoint: Endpoint, task: Task, found: Footing) -> dict[str, Any]:
+    """The arguments of an asking on this footing, live or in a batch."""
+    return score_options(endpoint) if found.mode == "score" else generate_options(endpoint, task)
 
 
 def _failed(endpoint: Endpoint, failure: CallFailed) -> Reply:
@@ -107,7 +118,8 @@ def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
     return options
 
 
-def _read(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked: Masked) -> Reply:
+def read_reply(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked: Masked) -> Reply:
+    """How an asking ended, from what the model said: the same reading for a live answer and one from a batch."""
     paid: dict[str, Any] = {
         "raw": spoken.text,
         "prompt_tokens": spoken.prompt_tokens,

@@ -98,6 +98,7 @@ class Teacher(Section):
     the endpoint can. `calibrate` subtracts the scores of documents without content. `list_labels` opens the
     teaching turns with the labels and their descriptions. Prices are US dollars per million tokens.
     `requests_per_minute` and `tokens_per_minute` (in and out, estimated) keep below a provider's limits.
+    `batch_price_ratio` is the price of the provider's batch API as a share of the live one.
     `budget_usd` is a hard stop over all that the task has ever spent. The key is named, never written here.
     """
 
@@ -117,6 +118,7 @@ class Teacher(Section):
     retries: int = Field(default=5, ge=0, le=20)
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)
     budget_usd: Price | None = None
+    batch_price_ratio: Share = 0.5
 
 
 class StudentSpec(Section):

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from records.errors import InputError
 from records.telemetry import OFF
 
 if TYPE_CHECKING:
@@ -140,3 +141,22 @@ async def embed(endpoint: "Endpoint", texts: list[str]) -> tuple[list[list[float
     )
     rows = sorted(answer.data, key=lambda row: row["index"])
     return [row["embedding"] for row in rows], int(getattr(answer.usage, "prompt_tokens", 0) or 0)
+
+
+def provider_of(model: str) -> str:
+    """The provider that LiteLLM takes a model for (`openai`, `anthropic`, ...); empty if it knows none."""
+    try:
+        return str(vendor().get_llm_provider(model)[1])
+    except vendor().exceptions.BadRequestError:
+        return ""
+
+
+def anthropic_access(api_base: str | None, api_key: str | None) -> tuple[str, dict[str, str]]:
+    """Anthropic's address, without a path, and the headers that let one in, as LiteLLM takes both for a live call."""
+    info = vendor().llms.anthropic.common_utils.AnthropicModelInfo()
+    root = str(info.get_api_base(api_base)).rstrip("/").removesuffix("/messages").removesuffix("/v1")
+    key = api_key or ("none" if api_base else None)
+    access = info.get_auth_header(key, api_base)
+    if access is None:
+        raise InputError("there is no key for Anthropic: set ANTHROPIC_API_KEY, or name one in teacher.api_key_env.")
+    return root, {"anthropic-version": "2023-06-01", **access}

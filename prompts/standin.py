@@ -7,6 +7,7 @@ document alone (the first answer word that occurs in it, else one drawn by its h
 
     POST /v1/chat/completions    answers, with `logprobs` when asked for and switched on
     POST /tokenize               pieces of a text, where a tokeniser is given
+    /v1/files, /v1/batches       OpenAI's batches; /v1/messages/batches: Anthropic's (`prompts.standin_batches`)
     GET  /counts                 {"requests": 12, "answered": {document id: times}, "faults": {"429": 3}, tokens...}
 
 Faults, drawn by hash of document and attempt, so that a retry may succeed:
@@ -33,6 +34,8 @@ from typing import Any
 from aiohttp import web
 
 from prompts.standin_answers import PAGE, completion, share_of
+from prompts.standin_batches import BatchRoutes
+from prompts.standin_messages import MessageRoutes
 from records.split import document_id
 
 
@@ -64,6 +67,10 @@ class Standin:
     _runner: web.AppRunner | None = None
     url: str = ""
 
+    def __post_init__(self) -> None:
+        """A batched request is answered as a live one is."""
+        self.batches = BatchRoutes(self._answer_batched)
+
     async def __aenter__(self) -> "Standin":
         """Listen on a free port of the loopback; `url` says which."""
         await self.start(0)
@@ -75,10 +82,12 @@ class Standin:
 
     async def start(self, port: int) -> None:
         """Listen on `port` (0: any that is free)."""
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=300 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/counts", self._counts)
+        self.batches.add_to(app)
+        MessageRoutes(self.batches).add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -172,6 +181,13 @@ class Standin:
             return web.Response()
         headers = {"Retry-After": str(self.retry_after_s)} if kind in ("429", "503") else {}
         return _error(int(kind), "injected", f"injected {kind}", headers)
+
+    def _answer_batched(self, body: dict[str, Any], kind: str | None) -> dict[str, Any]:
+        text = body["messages"][-1]["content"]
+        self.answered[document_id(text)] += 1
+        answer = completion(self.answers, body, text, kind, self.logprobs)
+        self._count(answer["usage"], arrives=True)
+        return answer
 
 
 async def _half(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:

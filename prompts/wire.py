@@ -54,7 +54,7 @@ async def attempt(endpoint: Endpoint, messages: Messages, options: dict[str, Any
     began = time.perf_counter()
     async with asyncio.timeout(endpoint.timeout_s if line else endpoint.timeout_s + 1):
         response = await (line.ask(messages) if line else _complete(endpoint, messages, wire))
-    return _spoken(response, time.perf_counter() - began)
+    return spoken_of(response, time.perf_counter() - began)
 
 
 def _is_direct(endpoint: Endpoint) -> bool:
@@ -153,7 +153,8 @@ def _line(endpoint: Endpoint, wire: str) -> _Line:
     return _Line(endpoint, json.loads(wire))
 
 
-def _spoken(response: Any, latency_s: float) -> Spoken:
+def spoken_of(response: Any, latency_s: float) -> Spoken:
+    """What a response of LiteLLM's says, whether it came live or in a batch."""
     choice = response.choices[0]
     usage = getattr(response, "usage", None)
     refusal = getattr(choice.message, "refusal", None) or (choice.message.get("provider_specific_fields") or {}).get(

@@ -64,6 +64,7 @@ def take(
     wanted: Mapping[str, float],
     bounds: Bounds,
     again: Collection[Outcome] = (Outcome.failed,),
+    lease_s: float = LEASE_S,
 ) -> Taken:
     """Claim the keys of `wanted` ({key: the most it can cost, US dollars}) that are open, in order, within the bounds.
 
@@ -85,7 +86,7 @@ def take(
                 found.blocked = room.take(highest)
             (found.mine if found.blocked is None else found.left).append(key)
         found.final = room.documents == 0
-        _insert(db, store, task, run, owner, {key: wanted[key] for key in found.mine})
+        _insert(db, store, task, run, owner, {key: wanted[key] for key in found.mine}, lease_s)
     return found
 
 
@@ -110,12 +111,13 @@ def forget_dead(store: Store, task: str) -> None:
     """End the claims of processes of this machine that are no more (kill -9)."""
     with store.begin_alone(f"claims of {task}") as db:
         owners = db.execute(sa.select(table.c.owner).where(table.c.task == task).distinct()).scalars().all()
-        dead = [name for name in owners if _is_dead(name)]
+        dead = [name for name in owners if is_dead(name)]
         if dead:
             db.execute(sa.delete(table).where(table.c.owner.in_(dead)))
 
 
-def _is_dead(owner: str) -> bool:
+def is_dead(owner: str) -> bool:
+    """Whether a process of this machine is no more; of another machine's nothing is known."""
     machine, _, rest = owner.partition("/")
     number = rest.partition("/")[0]
     if machine != socket.gethostname() or not number.isdigit():
@@ -178,8 +180,10 @@ def _claimed(db: sa.Connection, wanted: Collection[str]) -> set[str]:
     return set(db.execute(sa.select(table.c.key).where(table.c.key.in_(list(wanted)))).scalars())
 
 
-def _insert(db: sa.Connection, store: Store, task: str, run: str, owner: str, mine: Mapping[str, float]) -> None:
-    until = now() + timedelta(seconds=LEASE_S)
+def _insert(
+    db: sa.Connection, store: Store, task: str, run: str, owner: str, mine: Mapping[str, float], lease_s: float
+) -> None:
+    until = now() + timedelta(seconds=lease_s)
     rows = [
         {"key": key, "task": task, "run": run, "owner": owner, "highest_usd": usd, "expires_at": until}
         for key, usd in mine.items()

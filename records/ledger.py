@@ -81,10 +81,14 @@ def ids_with(store: Store, task: str, role: Role, model: str, prompt: str, outco
 
 
 def latency_range(store: Store, task: str, model: str) -> tuple[float, float] | None:
-    """Seconds within which the middle half of a model's newest answers to a task came; None without answers."""
+    """Seconds within which the middle half of a model's newest answers to a task came; None without answers.
+
+    Answers of batches are not in it: they have no latency (0).
+    """
     query = (
         sa.select(table.c.latency_s)
         .where(table.c.task == task, table.c.model == model, table.c.outcome == Outcome.answered)
+        .where(table.c.latency_s > 0)
         .order_by(table.c.created_at.desc())
         .limit(_RECENT)
     )

@@ -1,32 +1,36 @@
 """The tables of the store, as SQLAlchemy Core. A column has the name of the record's field: a record is a row.
 
-Changing this file means adding a migration under `records/migrations/versions/` (a test compares the two).
+Changing this file, or `records.tables_asking`, means adding a migration under `records/migrations/versions/` (a test
+compares the two).
 """
 
-from datetime import UTC, datetime
-
-from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Float, Index, Integer, String, Table, Text
 from sqlalchemy import Column as C
-from sqlalchemy.types import LargeBinary, TypeDecorator
 
+from records.columns import Moment, metadata
+from records.columns import json as _json
+from records.tables_asking import batches, charges, claims, embeddings, pools, runs
 
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone, so it is taken off on the way in and put back on the way out."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware -> naive UTC."""
-        return value.astimezone(UTC).replace(tzinfo=None) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Naive UTC -> aware."""
-        return value.replace(tzinfo=UTC) if value else None
-
-
-metadata = MetaData()
-_json = JSON(none_as_null=True)
+__all__ = [
+    "batches",
+    "charges",
+    "claims",
+    "corrections",
+    "datasets",
+    "desk_records",
+    "documents",
+    "embeddings",
+    "labels",
+    "live",
+    "metadata",
+    "pools",
+    "releases",
+    "requests",
+    "runs",
+    "students",
+    "tasks",
+    "verdicts",
+]
 
 tasks = Table(
     "tasks",
@@ -79,58 +83,6 @@ labels = Table(
     Index("labels_by_document", "task", "role", "model", "document_id"),
 )
 
-runs = Table(
-    "runs",
-    metadata,
-    C("id", String, primary_key=True),
-    C("task", String, nullable=False),
-    C("role", String, nullable=False),
-    C("model", String, nullable=False),
-    C("prompt", String, nullable=False),
-    C("input_price", Float, nullable=False),
-    C("output_price", Float, nullable=False),
-    C("budget_usd", Float),
-    C("began_at", Moment, nullable=False),
-    C("ended_at", Moment),
-    C("stopped", Text),
-    C("claimed", Integer, nullable=False),
-    C("answered", Integer, nullable=False),
-    C("unreadable", Integer, nullable=False),
-    C("refused", Integer, nullable=False),
-    C("failed", Integer, nullable=False),
-    C("prompt_tokens", Integer, nullable=False),
-    C("completion_tokens", Integer, nullable=False),
-    C("cost_usd", Float, nullable=False),
-    Index("runs_by_task", "task"),
-)
-
-claims = Table(
-    "claims",
-    metadata,
-    C("key", String, primary_key=True),
-    C("task", String, nullable=False),
-    C("run", String, nullable=False),
-    C("owner", String, nullable=False),
-    C("highest_usd", Float, nullable=False),
-    C("expires_at", Moment, nullable=False),
-    Index("claims_by_task", "task"),
-)
-
-charges = Table(
-    "charges",
-    metadata,
-    C("id", String, primary_key=True),
-    C("task", String, nullable=False),
-    C("run", String, nullable=False),
-    C("purpose", String, nullable=False),
-    C("model", String, nullable=False),
-    C("prompt_tokens", Integer, nullable=False),
-    C("completion_tokens", Integer, nullable=False),
-    C("cost_usd", Float, nullable=False),
-    C("created_at", Moment, nullable=False),
-    Index("charges_by_task", "task"),
-)
-
 desk_records = Table(
     "desk_records",
     metadata,
@@ -155,18 +107,6 @@ corrections = Table(
     C("suggestion", _json),
     C("answered_at", Moment, nullable=False),
 )
-
-pools = Table(
-    "pools",
-    metadata,
-    C("task", String, primary_key=True),
-    C("version", Integer, primary_key=True),
-    C("hash", String, nullable=False),
-    C("pairs", _json, nullable=False),
-    C("created_at", Moment, nullable=False),
-)
-
-embeddings = Table("embeddings", metadata, C("key", String, primary_key=True), C("vector", LargeBinary, nullable=False))
 
 datasets = Table(
     "datasets",

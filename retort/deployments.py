@@ -13,7 +13,7 @@ from records.errors import ServiceError
 from records.progress import Progress, silent
 from retort import services
 
-NAMES = ("label", "collect", "train", "release", "harvest", "retrain")
+NAMES = ("label", "collect", "train", "release", "harvest", "retrain", "batches")
 _SECONDS = 300
 
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from flows.settings import Settings
-from records import corrections, desk_log, ledger, library, registry, taskbook
+from records import batches, corrections, desk_log, ledger, library, registry, taskbook
 from records.store import Store
 from records.types import Outcome, Role
 from retort import stack
@@ -16,6 +16,7 @@ class TaskOverview(BaseModel):
     name: str
     documents: dict[str, int]
     labelled: int
+    in_batches: int
     spent_usd: float
     on_desk: int
     corrected: int
@@ -47,7 +48,8 @@ class Overview(BaseModel):
                 "",
                 task.name,
                 f"  documents    {counts or 'none'}",
-                f"  teacher      {task.labelled} answers, ${task.spent_usd:.4f} spent",
+                f"  teacher      {task.labelled} answers, ${task.spent_usd:.4f} spent"
+                + (f", {task.in_batches} wait in batches" if task.in_batches else ""),
                 f"  desk         {task.on_desk} sent, {task.corrected} settled, {task.disputed} disputed",
                 f"  students     {', '.join(task.students) or 'none'} ({task.datasets} dataset versions)",
                 f"  verdict      {task.last_verdict or 'none'}",
@@ -74,6 +76,7 @@ def _task(store: Store, name: str) -> TaskOverview:
         name=name,
         documents=library.counts(store, name),
         labelled=sum(a.outcome is not Outcome.failed for a in ledger.newest(store, name, Role.teacher).values()),
+        in_batches=sum(len(batches.open_keys(store, batch)) for batch in batches.batches(store, name)),
         spent_usd=ledger.spent(store, name),
         on_desk=len(desk_log.sent(store, name)),
         corrected=len(settled.gold),

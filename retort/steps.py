@@ -31,6 +31,9 @@ def label(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the rendered prompt and the estimated cost; ask nothing.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="By the provider's batch API: half the price, up to a day; again: collect.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let the teacher label documents, and send to the review desk what needs a person."""
@@ -39,10 +42,10 @@ def label(
 
     with stepping() as context:
         if dry_run:
-            told = preview(context, task, documents, text_column, limit, refresh_examples)
+            told = preview(context, task, documents, text_column, limit, refresh_examples, batch)
             show(told, json, told.text)
             return
-        result = label_documents(context, task, documents, text_column, limit, budget, workers, refresh_examples)
+        result = label_documents(context, task, documents, text_column, limit, budget, workers, refresh_examples, batch)
     show(result, json, result.text)
     if result.interrupted:
         raise typer.Exit(130)
