@@ -101,11 +101,9 @@ async def _attempt(endpoint: Endpoint, messages: Messages, options: dict[str, An
             messages=messages,
             api_base=endpoint.api_base,
             api_key=endpoint.api_key or ("none" if endpoint.api_base else None),
-            temperature=0,
             timeout=endpoint.timeout_s,
             max_retries=0,
-            **own,
-            **options,
+            **{"temperature": 0, **own, **options},
         )
     return _spoken(response, time.perf_counter() - began)
 

@@ -29,7 +29,7 @@ def sense_faults(data: dict[str, Any]) -> list[str]:
     if not isinstance(answer, dict):
         return faults
     if answer.get("kind") == "choice":
-        return _choice_faults(answer, data) + faults
+        return _choice_faults(answer, data) + _sample_faults(data) + faults
     return (_json_faults(answer, data) if answer.get("kind") == "json" else []) + faults
 
 
@@ -92,6 +92,19 @@ def _prefix_faults(answer: str, said: list[str], data: dict[str, Any]) -> list[s
     longer = [other for other in said if other != answer and other.startswith(answer)]
     cure = "give them `answer:` codes such as A, B, C, or set teacher.mode: generate"
     return [f"answer.labels: {answer!r} begins {other!r}, so they cannot be scored apart; {cure}" for other in longer]
+
+
+def _sample_faults(data: dict[str, Any]) -> list[str]:
+    """Samples that would never be taken: labels that are scored are asked for once."""
+    teacher = data.get("teacher")
+    if not isinstance(teacher, dict) or teacher.get("samples", 1) == 1:
+        return []
+    mode = teacher.get("mode", "auto")
+    if mode == "generate" or (mode == "auto" and teacher.get("api_base") != "local"):
+        return []
+    where = "mode: score" if mode == "score" else "api_base: local"
+    cure = "remove `samples`, or set teacher.mode: generate"
+    return [f"teacher.samples: {_show(teacher['samples'])}: with {where} labels are scored in one call; {cure}"]
 
 
 def _example_faults(data: dict[str, Any], names: list[str]) -> list[str]:

@@ -18,11 +18,13 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from prompts.repair import is_repair
 from records.split import document_id
 
 _SLOW_S = 3_600.0
@@ -30,18 +32,25 @@ _SLOW_S = 3_600.0
 
 @dataclass
 class Standin:
-    """The behaviour and the counts of one stand-in. `faults`: {kind: share of the attempts, 0..1}."""
+    """The behaviour and the counts of one stand-in. `faults`: {kind: share of the attempts, 0..1}.
+
+    `mends`: gives a right answer when an unreadable one is sent back (else the same again). `wavers`: what it says at
+    the first, second, ... asking of a document, whatever the document.
+    """
 
     answers: list[str]
     faults: dict[str, float] = field(default_factory=dict)
     latency_s: float = 0.0
     key: str | None = None
     logprobs: bool = True
+    mends: bool = False
+    wavers: Sequence[str] = ()
     tokenizer: dict[str, list[str]] | None = None
     retry_after_s: float = 0.05
     requests: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     faulted: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -104,10 +113,11 @@ class Standin:
             return _error(401, "invalid_api_key", "Incorrect API key provided")
         body = await request.json()
         self.bodies.append(body)
-        text = body["messages"][-1]["content"]
+        again = is_repair(body["messages"])
+        text = body["messages"][-3 if again else -1]["content"]
         name = document_id(text)
-        self.attempts[name] += 1
-        kind = self._fault(name)
+        self.attempts[name] += not again  # the same attempt: what was garbage stays garbage, unless it mends
+        kind = None if again and self.mends else self._fault(name)
         if kind is not None:
             self.faulted[kind] += 1
         if kind in ("slow", "reset") or (kind or "").isdigit():
@@ -116,7 +126,7 @@ class Standin:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         await asyncio.sleep(self.latency_s)
         self.in_flight -= 1
-        self.answered[name] += 1
+        (self.repaired if again else self.answered)[name] += 1
         return web.json_response(self._answer(body, text, kind))
 
     def _fault(self, name: str) -> str | None:
@@ -157,7 +167,9 @@ class Standin:
                 "choices": [choice], "usage": usage}  # fmt: skip
 
     def say(self, text: str) -> str:
-        """The answer to a text."""
+        """The answer to a text; of a stand-in that wavers, the next one of its row at each asking of that text."""
+        if self.wavers:
+            return self.wavers[(self.answered[document_id(text)] - 1) % len(self.wavers)]
         folded = text.casefold()
         for answer in self.answers:
             if answer.casefold() in folded:
