@@ -119,7 +119,7 @@ def _example_faults(data: dict[str, Any], names: list[str]) -> list[str]:
 
 
 def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
     schema = answer.get("schema")
     faults = []
@@ -140,7 +140,8 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
         faults.append("answer.schema: `$ref` is not followed; write the sub-schema out")
         return faults
     for n, example in enumerate(_examples(data)):
-        for misfit in Draft202012Validator(schema).iter_errors(example.get("answer")):
+        held = Draft202012Validator(schema, format_checker=FormatChecker(["date"]))
+        for misfit in held.iter_errors(example.get("answer")):
             faults.append(f"examples[{n}].answer.{'.'.join(map(str, misfit.path))}: {misfit.message[:200]}")
     return faults
 

@@ -18,6 +18,7 @@ from prompts.engine import label_many
 from prompts.estimate import estimate
 from prompts.fingerprint import answer_key
 from prompts.litellm_door import close
+from prompts.parse import parse
 from prompts.scoring import choose
 from prompts.standin import Standin
 from prompts.supply import Terms
@@ -288,6 +289,17 @@ def make_definition():
     from task_folders import CHOICE
 
     return CHOICE
+
+
+@pytest.mark.parametrize(("said", "outcome"), [("2024-02-29", "answered"), ("2023-02-29", "unreadable")])
+def test_a_date_in_an_object_is_held_to_its_format(tmp_path, said, outcome):
+    schema = {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}}
+    task = make_task(tmp_path, FIELDS, answer={"schema": schema}, examples=[])
+    assert parse(task, json.dumps({"day": said})).outcome == outcome
+    with pytest.raises(InputError, match=r"examples\[0\]\.answer\.day: '29\.2\.2024' is not a 'date'"):
+        make_task(
+            tmp_path, FIELDS, answer={"schema": schema}, examples=[{"document": "x", "answer": {"day": "29.2.2024"}}]
+        )
 
 
 # --- confidences again
