@@ -78,7 +78,8 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
         expected = expected_accuracy(context, task, records, labels)
-        board.send(records, {d.id: d.text for d in everything}, context.progress, expected)
+        by_field = {i: label.scores for i, label in labels.items() if isinstance(label.value, dict)}
+        board.send(records, {d.id: d.text for d in everything}, context.progress, expected, by_field)
         desk_log.record(store, records)
         return OnDesk(
             sent=len(records),

@@ -100,8 +100,8 @@ class Teacher(Section):
     `requests_per_minute` and `tokens_per_minute` (in and out, estimated) keep below a provider's limits.
     `budget_usd` is a hard stop over all that the task has ever spent. The key is named, never written here.
     `samples`: how often an answer that is generated is asked for, at `sample_temperature`; the share that agrees is its
-    confidence (`prompts.consistency`), and each sample is paid for. `repair`: send an answer that cannot be read back
-    to the model, once (`prompts.repair`); not with several samples.
+    confidence (`prompts.consistency`), and each sample is paid for, also where the gateway falls back to the teacher.
+    `repair`: send an answer that cannot be read back to the model, once (`prompts.repair`); not with several samples.
     """
 
     model: str = Field(min_length=1, pattern=r"^\S+$")

@@ -91,10 +91,12 @@ class Board:
         texts: Mapping[str, str],
         progress: Progress = silent,
         expected: Mapping[str, float] | None = None,
+        by_field: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Sent:
         """Put documents on the board; those that are there stay as they are. `texts`: document id -> text.
 
-        `expected`: document id -> how often suggestions about as sure were right (0..1), where that was measured.
+        `expected`: document id -> how often suggestions about as sure were right (0..1), where that was measured;
+        `by_field`: document id -> how sure each field of its suggestion is (0..1), where fields differ in that.
         Raises InputError when a text is missing or empty (nothing is sent then), ServiceError when the desk fails
         (what was sent stays, and sending again sends the rest).
         """
@@ -106,7 +108,12 @@ class Board:
             batch = records[start : start + _BATCH]
             known = self._known([r.document_id for r in batch])
             items = [
-                self._item(r, texts[r.document_id], (expected or {}).get(r.document_id))
+                self._item(
+                    r,
+                    texts[r.document_id],
+                    (expected or {}).get(r.document_id),
+                    (by_field or {}).get(r.document_id) or {},
+                )
                 for r in batch
                 if r.document_id not in known
             ]
@@ -145,7 +152,9 @@ class Board:
         query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": ids}]}}
         return {r["external_id"] for r in self._search(query, len(ids), 0, ())["records"]}
 
-    def _item(self, record: DeskRecord, text: str, expected: float | None) -> dict[str, Any]:
+    def _item(
+        self, record: DeskRecord, text: str, expected: float | None, by_field: Mapping[str, float]
+    ) -> dict[str, Any]:
         metadata: dict[str, Any] = {"round": record.round, "reason": record.reason}
         fields = {"document": plain.shown(text)}
         item: dict[str, Any] = {"external_id": record.document_id, "fields": fields, "metadata": metadata}
@@ -156,15 +165,16 @@ class Board:
         if expected is not None:
             metadata[EXPECTED] = expected
         if record.suggestion is not None:
-            item["suggestions"] = self._suggestions(record)
+            item["suggestions"] = self._suggestions(record, by_field)
         return item
 
-    def _suggestions(self, record: DeskRecord) -> list[dict[str, Any]]:
+    def _suggestions(self, record: DeskRecord, by_field: Mapping[str, float]) -> list[dict[str, Any]]:
         assert record.suggestion is not None
         ids = {q["name"]: q["id"] for q in self.questions}
         common = {"agent": "teacher", "type": "model"}
+        sure = {q.name: by_field.get(q.key or "", record.score) for q in self.form.questions}
         return [
-            {"question_id": ids[name], "value": value, "score": _score(record.score, value), **common}
+            {"question_id": ids[name], "value": value, "score": _score(sure[name], value), **common}
             for name, value in self.form.write(record.suggestion).items()
         ]
 

@@ -129,7 +129,7 @@ def _several_of(values: list[Any]) -> Wording:
 def _lines(item: Wording) -> Wording:
     return Wording(
         Kind.text,
-        lambda value: "\n".join(item.to_words(v) for v in value),
+        lambda value: "\n".join(" ".join(item.to_words(v).splitlines()) for v in value),  # an item stays one line
         lambda words: [item.from_words(line.strip()) for line in words.splitlines() if line.strip()],
         "One item a line.",
         a_list=True,

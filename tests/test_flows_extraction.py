@@ -17,7 +17,7 @@ from evaluation.judge import judge
 from evaluation.score import candidate
 from flows.collect import collect_answers
 from flows.context import find_task, workplace
-from flows.desk import form_of
+from flows.desk import form_of, open_desk
 from flows.label import label_documents
 from flows.settings import Settings
 from flows.train import freeze
@@ -27,6 +27,7 @@ from records import corrections, ledger, library
 from records.progress import silent
 from records.types import Answer, DeskRecord, Role, Split
 from review import scripted
+from review.board import Board
 from review.desk import Desk
 
 pytestmark = pytest.mark.real
@@ -72,6 +73,13 @@ def documents(tmp_path: Path) -> Path:
     return tmp_path / "deeds.jsonl"
 
 
+def suggestions_on(board: Board) -> list[dict[str, float]]:
+    """How sure each field's suggestion is, of every record that has one."""
+    names = {q["id"]: q["name"] for q in board.questions}
+    found = board.desk.call("GET", f"/datasets/{board.id}/records", params={"include": ["suggestions"]})["items"]
+    return [{names[s["question_id"]]: s["score"] for s in r["suggestions"]} for r in found if r["suggestions"]]
+
+
 async def test_an_extraction_task_goes_from_samples_by_way_of_people_to_rows_and_figures(
     tmp_path: Path, folder: Path, documents: Path, argilla: RunningArgilla
 ):
@@ -88,6 +96,8 @@ async def test_an_extraction_task_goes_from_samples_by_way_of_people_to_rows_and
             done = scripted.review(argilla.url, argilla.people.reviewers[0], "deeds", form_of(task), gold, 0.0)
             collected = collect_answers(context, "deeds", "never").tasks[0]
             labels = ledger.newest(context.store, "deeds", Role.teacher)
+            with open_desk(context) as signed_in:
+                suggested = suggestions_on(signed_in.find("deeds", form_of(task)))
             people = corrections.settled(context.store, "deeds").gold
             version = freeze(context, task)
     assert labelled.asked.answered == labelled.desk.sent == done.answered == 9
@@ -95,6 +105,7 @@ async def test_an_extraction_task_goes_from_samples_by_way_of_people_to_rows_and
     third = pytest.approx(2 / 3)
     assert [x.confidence for x in labels.values()] == [third] * 9
     assert next(iter(labels.values())).scores == {"parties": third, "signed": third, "law": 1.0, "renews": third}
+    assert suggested == [{"parties": third, "signed": third, "law": 1.0, "renews": third}] * 6  # none on test documents
     assert (people, collected.faults) == (gold, [])
     assert collected.kept == 0.0  # the suggestion came back as it was sent, so it is seen that nobody kept it
     rows = (Path(version.path) / "train.jsonl").read_text().splitlines()
