@@ -78,7 +78,7 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
         expected = expected_accuracy(context, task, records, labels)
-        by_field = {i: label.scores for i, label in labels.items() if isinstance(label.value, dict)}
+        by_field = {r.document_id: labels[r.document_id].scores for r in records if isinstance(r.suggestion, dict)}
         board.send(records, {d.id: d.text for d in everything}, context.progress, expected, by_field)
         desk_log.record(store, records)
         return OnDesk(

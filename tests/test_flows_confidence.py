@@ -29,7 +29,7 @@ def scored(context, task, document, scores):
         key=document.id, task="mail", document_id=document.id, role=Role.teacher, model=task.teacher.model,
         prompt=prompt, outcome=Outcome.answered, value=value, confidence=confidence, scores=scores,
     )  # fmt: skip
-    ledger.save(context.store, label)
+    ledger.save(context.store, [label])
     return label
 
 
