@@ -45,7 +45,6 @@ async def repaired(
     return replace(
         second,
         samples=[first.raw or "", second.raw or ""],
-        error=second.error and f"{second.error} (after a repair; before: {first.error})",
         prompt_tokens=first.prompt_tokens + second.prompt_tokens,
         completion_tokens=first.completion_tokens + second.completion_tokens,
         cost_usd=first.cost_usd + second.cost_usd,

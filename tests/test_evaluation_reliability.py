@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evaluation import report, wording
@@ -23,6 +23,7 @@ from evaluation.reliability import (
 from evaluation.score import candidate, score_candidate
 from records.types import Answer, Label, Outcome, Role
 
+ON_A_BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 pairs = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60)
 
 
@@ -33,7 +34,7 @@ def drawn(n, seed=1, bend=1.0):
     return [(c, chance.random() < c**bend) for c in sure]
 
 
-@settings(deadline=None)
+@ON_A_BUSY_MACHINE
 @given(pairs)
 def test_the_table_holds_every_answer_once_and_its_error_is_a_share(found):
     bins = table(found)
@@ -44,7 +45,7 @@ def test_the_table_holds_every_answer_once_and_its_error_is_a_share(found):
     assert calibration_error(bins) >= overall - 1e-9  # bins cannot hide a distance that is there on the whole
 
 
-@settings(deadline=None)
+@ON_A_BUSY_MACHINE
 @given(st.integers(0, 20), st.integers(1, 20))
 def test_an_error_is_zero_where_each_bin_is_as_sure_as_it_is_right(right, wrong):
     n = right + wrong
@@ -52,7 +53,7 @@ def test_an_error_is_zero_where_each_bin_is_as_sure_as_it_is_right(right, wrong)
     assert calibration_error(table([(1.0, False)] * n)) == 1
 
 
-@settings(deadline=None)
+@ON_A_BUSY_MACHINE
 @given(pairs, st.floats(0.5, 0.99), st.floats(0.5, 0.99))
 def test_a_higher_wanted_precision_never_covers_more(found, one, other):
     low, high = sorted((one, other))
@@ -61,7 +62,7 @@ def test_a_higher_wanted_precision_never_covers_more(found, one, other):
         assert most[1] <= most[0]
 
 
-@settings(deadline=None)
+@ON_A_BUSY_MACHINE
 @given(pairs)
 def test_coverages_grow_as_the_threshold_falls_and_end_with_every_answer(found):
     rows = coverages(found, 0.9, 80)
