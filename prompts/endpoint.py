@@ -85,7 +85,9 @@ class Endpoint:
         """All that shapes an answer besides prompt, model and document."""
         calibrate = "domain-context" if self.calibrate else None
         shape = {"mode": self.mode, "calibrate": calibrate, "max_tokens": self.max_tokens}
-        often = {"samples": self.samples, "sample_temperature": self.sample_temperature} if self.sampled else {}
+        often: dict[str, Any] = (
+            {"samples": self.samples, "sample_temperature": self.sample_temperature} if self.sampled else {}
+        )
         shape |= {"temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect, **often}
         return {**shape, "masks": self.masks} if self.masks else shape
 

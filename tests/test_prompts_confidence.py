@@ -349,3 +349,14 @@ def test_the_fitted_temperature_is_the_one_that_made_the_answers(temperature):
 def test_a_temperature_is_bounded_where_every_answer_is_right():
     assert fit_temperature([{"a": 0.0, "b": -1.0}] * 5, ["a"] * 5) == pytest.approx(0.02, rel=0.01)
     assert json.dumps(fit_temperature([{"a": 0.0, "b": -1.0}], ["b"])) != "NaN"
+
+
+async def test_a_repair_sends_back_what_the_model_saw_and_never_what_was_masked(tmp_path):
+    rules = [{"name": "NAME", "pattern": "Anna|Ben"}]
+    outside = {"api_base": None, "model": "hosted_vllm/big", "input_price": 0.0, "output_price": 0.0}
+    task = make_task(tmp_path, FIELDS, redact=rules, teacher=outside, examples=[])
+    async with Standin([""], faults={"not_json": 1.0}) as standin:
+        own = replace(teacher_endpoint(task, standin.url, {}), api_base=standin.url)
+        reply = await ask(own, task, "Pay Anna what Ben owes", True)
+    assert standin.requests == 2 and reply.outcome is Outcome.unreadable
+    assert not any(name in json.dumps(body["messages"]) for body in standin.bodies for name in ("Anna", "Ben"))
