@@ -7,17 +7,23 @@ judgement.model_dump(mode="json") what a Verdict keeps, and all that the report 
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import Field
+
 from evaluation import baseline as tfidf
 from evaluation.aggregate import Measured, measure, measure_candidate
 from evaluation.compare import Difference, Disputed, Paired, differences, pair, people_said
 from evaluation.gate import Rule, Ruling, decide, gold_hash, rule_hash
+from evaluation.reliability import Reliability, reliability, sure_and_right
 from evaluation.score import Candidate, Scored, score_answers, score_candidate
 from records.errors import InputError
 from records.types import Answer, Correction, Outcome, Record
 
 
 class Judgement(Record):
-    """Everything that was found. `against`: the student against each other model, by its name."""
+    """Everything that was found. `against`: the student against each other model, by its name.
+
+    `reliability`: of the teacher's and the student's confidence, by name, for `wanted_precision` of trusted answers.
+    """
 
     documents: int
     rule: Rule
@@ -32,6 +38,8 @@ class Judgement(Record):
     disputed: list[Disputed]
     reviewers: int
     latencies_s: dict[str, list[float]]
+    wanted_precision: float = 0.95
+    reliability: dict[str, Reliability] = Field(default_factory=dict)
 
     @property
     def paired(self) -> Paired:
@@ -55,8 +63,11 @@ def judge(
     baseline: Mapping[str, Answer] | None = None,
     corrections: Sequence[Correction] = (),
     disputed: Mapping[str, Sequence[Correction]] | None = None,
+    wanted_precision: float = 0.95,
 ) -> Judgement:
     """Put a student on trial. `gold` and `disputed` must be of test documents only; `baseline` are its predictions.
+
+    `wanted_precision`: how often answers that are trusted unseen should be right.
 
     Raises InputError when there is no gold, or two candidates share a name.
     """
@@ -85,7 +96,21 @@ def judge(
         disputed=_disputed(disputed or {}, teacher, student),
         reviewers=len({row.reviewer for row in corrections if row.document_id in gold}),
         latencies_s={who.name: _latencies(who, gold) for who in asked},
+        wanted_precision=wanted_precision,
+        reliability=_reliability((teacher, student), scored, wanted_precision, rule.confidence),
     )
+
+
+def _reliability(
+    models: Sequence[Candidate], scored: Mapping[str, Sequence[Scored]], wanted: float, confidence: float
+) -> dict[str, Reliability]:
+    """Of the models that say how sure they are."""
+    rows = {who.name: scored[who.name] for who in models}
+    found = {
+        who.name: reliability(sure_and_right(who, rows[who.name]), len(rows[who.name]), wanted, confidence)
+        for who in models
+    }
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _against(

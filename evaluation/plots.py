@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.aggregate import NO_ANSWER, Measured
+from evaluation.reliability import Bin
 
 INK, GREY, PALE = "#1f2933", "#7b8794", "#e4e7eb"
 COLOURS = {"student": "#0b7a75", "teacher": "#b8860b", "base": "#9aa5b1", "baseline": "#7c5cbf"}
@@ -87,6 +88,26 @@ def latency(latencies_s: Mapping[str, Sequence[float]], roles: Mapping[str, str]
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.10g}")
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:,.10g}" if str(x).lstrip("0.")[:1] in "25" else "")
         axes.tick_params(which="both", length=2, pad=4)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+        return _svg(figure)
+
+
+def reliability(bins: Mapping[str, Sequence[Bin]]) -> str:
+    """Accuracy by stated confidence, with intervals, by role; on the diagonal a model is as sure as it is right."""
+    with _style():
+        figure, axes = _figure(4.4, 3.4)
+        axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="as sure as right")
+        for role, rows in bins.items():
+            colour = COLOURS.get(role, GREY)
+            sure = [100 * b.confidence for b in rows]
+            right = [100 * (b.accuracy.value or 0.0) for b in rows]
+            below = [y - 100 * (b.accuracy.low or 0.0) for y, b in zip(right, rows, strict=True)]
+            above = [100 * (b.accuracy.high or 0.0) - y for y, b in zip(right, rows, strict=True)]
+            most = max((b.count for b in rows), default=1)
+            axes.errorbar(sure, right, yerr=[below, above], color=colour, lw=1.2, alpha=0.7, capsize=2)
+            axes.scatter(sure, right, s=[12 + 68 * b.count / most for b in rows], color=colour, label=role, zorder=3)
+        axes.set(xlim=(0, 102), ylim=(0, 102), xlabel="stated confidence, per cent", ylabel="right, per cent")
+        axes.grid(color=PALE, lw=0.8)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
         return _svg(figure)
 

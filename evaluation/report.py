@@ -72,6 +72,17 @@ def warnings(judgement: Judgement) -> list[str]:
     return said
 
 
+def trust_advice(judgement: Judgement) -> str | None:
+    """Where to put `review.trust_above`, by the teacher's answers on the test split; None without a confidence."""
+    found = judgement.reliability.get(judgement.teacher.name)
+    if found is None:
+        return None
+    said = wording.coverage(found, judgement.wanted_precision)
+    if found.coverage is None or not found.coverage.shown:
+        return f"review.trust_above: no value is shown to keep the wanted precision. {said}"
+    return f"review.trust_above: {wording.threshold(found.coverage)} would keep the wanted precision. {said}"
+
+
 def _called(measured: Measured) -> str:
     return f"The untuned base model ({measured.name})" if measured.role == "base" else measured.name
 
@@ -88,7 +99,7 @@ def html(judgement: Judgement, lineage: Lineage, texts: Mapping[str, str]) -> st
         lstrip_blocks=True,
     )
     said: tuple[Any, ...] = (wording.share, wording.seconds, wording.dollars, wording.points)
-    said += (wording.answer, wording.probability, wording.percent)
+    said += (wording.answer, wording.probability, wording.percent, wording.calibration, wording.coverage)
     environment.filters.update({function.__name__: function for function in said})
     return environment.get_template("report.html.j2").render(
         j=judgement,
@@ -98,6 +109,7 @@ def html(judgement: Judgement, lineage: Lineage, texts: Mapping[str, str]) -> st
         excerpts={i: _excerpt(texts.get(i)) for i in _shown(judgement)},
         most=MOST_DIFFERENCES,
         pictures=_pictures(judgement),
+        advice=trust_advice(judgement),
         teacher_f1={figures.label: figures.f1 for figures in judgement.teacher.labels},
     )
 
@@ -120,6 +132,9 @@ def _pictures(judgement: Judgement) -> dict[str, str]:
     found = {"accuracy": plots.accuracy_bars(models)}
     if judgement.student.confusion:
         found["confusion"] = plots.confusion(judgement.student)
+    if judgement.reliability:
+        roles = {judgement.teacher.name: "teacher", judgement.student.name: "student"}
+        found["reliability"] = plots.reliability({roles[n]: r.bins for n, r in judgement.reliability.items()})
     timed = {name: seconds for name, seconds in judgement.latencies_s.items() if seconds}
     if timed:
         found["latency"] = plots.latency(timed, {m.name: m.role for m in models}, judgement.rule.p95_latency_ms)
@@ -140,7 +155,9 @@ def summary_markdown(judgement: Judgement, lineage: Lineage, where: str = "") ->
     pair = judgement.paired
     difference, p = wording.points(pair.difference), wording.probability(pair.mcnemar_p)
     lines += ["", f"Student minus teacher: {difference}, McNemar {p}."]
-    lines += [f"Report: {where}"] if where else []
+    advice = trust_advice(judgement)
+    lines += [f"\n{_cell(advice)}"] if advice else []
+    lines += [f"\nReport: {where}"] if where else []
     return "\n".join(lines) + "\n"
 
 

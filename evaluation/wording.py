@@ -5,8 +5,10 @@ seconds(e) -> "96 ms (91 to 104)"                dollars(e) -> "$0.42 (0.40 to 0
 """
 
 import json
+import math
 
 from evaluation.interval import Estimate
+from evaluation.reliability import Coverage, Reliability
 from records.types import Answer
 
 NOTHING = "not measured"
@@ -77,3 +79,35 @@ def answer(value: Answer | None) -> str:
 def count(number: int, noun: str) -> str:
     """1 document, 2 documents."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def calibration(found: Reliability) -> str:
+    """How far off the stated confidence is, beside what chance alone would make of a right one."""
+    return (
+        f"The confidence that it states is off by {100 * found.error:.1f} points on the mean (expected calibration "
+        f"error, {count(found.answers, 'answer')}); one that is right would stay within {100 * found.by_chance:.1f}."
+    )
+
+
+def coverage(found: Reliability, wanted: float) -> str:
+    """Which share can be trusted at the wanted precision: what was shown, or only seen, or that nothing reaches it."""
+    best = found.coverage
+    if best is None:
+        return f"At no confidence are {percent(wanted)} of its answers right: none of them can be trusted unseen."
+    said = (
+        f"The surest {100 * best.share:.0f} % of the documents (confidence {threshold(best)} or more, "
+        f"{best.documents:,} of {found.documents:,}) are right {_right(best)}"
+    )
+    if best.shown:
+        return f"{said}: that is the most that is shown to be right {percent(wanted)} of the time."
+    return f"{said}: too few documents to show that {percent(wanted)} are right."
+
+
+def threshold(found: Coverage) -> str:
+    """The confidence to put down as a threshold, rounded down so that it takes in what was measured."""
+    return f"{math.floor(found.threshold * 10_000) / 10_000:g}"
+
+
+def _right(found: Coverage) -> str:
+    low, high = 100 * (found.precision.low or 0.0), 100 * (found.precision.high or 0.0)
+    return f"{percent(found.precision.value or 0.0)} of the time, between {low:.1f} and {high:.1f}"

@@ -1,17 +1,19 @@
 """The way from a step to the review desk: address and key from the settings, the form from the task, one round sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import BaseModel
 
+from evaluation import reliability
+from evaluation.score import candidate, score_candidate
 from flows.context import Context
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
-from records import desk_log, ledger, library
+from records import corrections, desk_log, ledger, library
 from records.errors import EnvironmentFault
-from records.types import Role
+from records.types import DeskRecord, Label, Role, Split
 from review import people
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
@@ -75,7 +77,9 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
         board = desk.ensure(
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
-        board.send(records, {d.id: d.text for d in everything}, context.progress)
+        expected = expected_accuracy(context, task, records, labels)
+        by_field = {r.document_id: labels[r.document_id].scores for r in records if isinstance(r.suggestion, dict)}
+        board.send(records, {d.id: d.text for d in everything}, context.progress, expected, by_field)
         desk_log.record(store, records)
         return OnDesk(
             sent=len(records),
@@ -85,6 +89,21 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
             held_back=len(waiting) - len(records),
             url=board.url,
         )
+
+
+def expected_accuracy(
+    context: Context, task: Task, records: Sequence[DeskRecord], labels: Mapping[str, Label]
+) -> dict[str, float]:
+    """How often answers as sure as each record's suggestion were right, by document, as far as gold tells.
+
+    Measured on test documents only: those people answered without a suggestion, and whatever the teacher's confidence.
+    """
+    test = {d.id for d in library.documents(context.store, task.name, Split.test)}
+    gold = {i: answer for i, answer in corrections.settled(context.store, task.name).gold.items() if i in test}
+    teacher = candidate(task.teacher.model, Role.teacher, labels.values())
+    bins = reliability.table(reliability.sure_and_right(teacher, score_candidate(teacher, gold)))
+    found = {r.document_id: reliability.expected_accuracy(bins, r.score) for r in records if r.score is not None}
+    return {i: round(one.value, 4) for i, one in found.items() if one is not None and one.value is not None}
 
 
 def _key(settings: Settings) -> str:

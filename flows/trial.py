@@ -53,6 +53,7 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
         baseline=simple,
         corrections=[c for c in corrections.all(context.store, task.name) if c.document_id in settled.gold],
         disputed=settled.disputed,
+        wanted_precision=task.review.wanted_precision,
     )
     missing = [f"{role} {i}" for role in (Role.teacher, Role.student) for i in _failed(candidates[role], settled.gold)]
     return _written(context, task, student, judgement, texts, _verdict_id(context, task, student, missing))

@@ -8,22 +8,25 @@
 Every reply without a value has a reason of its own (`records.types.Reason`).
 
 For labels the answer is scored where that is possible: one forward pass, `max_tokens=1`, compared over the labels.
-Otherwise it is generated, held to the labels or the schema wherever the endpoint can do that, and parsed strictly.
+Otherwise it is generated, held to the labels or the schema wherever the endpoint can do that (`prompts.constrain`),
+and parsed strictly. A teacher may be asked several times (`prompts.consistency`), and what it said unreadably goes
+back to it once (`prompts.repair`); a student is asked as the gateway asks it, once.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from prompts.call import CallFailed, Spoken, call
-from prompts.definition import ChoiceAnswer, Example, Task
+from prompts.consistency import ask_often
+from prompts.constrain import generate_options, said_plainly
+from prompts.definition import Example, Task
 from prompts.endpoint import Endpoint
 from prompts.footing import Footing, footing, score_options
-from prompts.litellm_door import takes_schema
 from prompts.parse import parse_masked
 from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_example, outgoing_task
 from prompts.render import Messages, render
+from prompts.repair import repaired
 from prompts.scoring import Scored, choose, score_labels
 from records.types import Answer, Outcome, Reason
 
@@ -33,7 +36,10 @@ Choose = Callable[[str], Awaitable[Sequence[Example]]]
 
 @dataclass(frozen=True)
 class Reply:
-    """How asking ended. `confidence` in 0..1, None where it cannot be had; `scores` raw, before calibration."""
+    """How asking ended. `confidence` in 0..1, None where it cannot be had; `scores` raw, before calibration.
+
+    `samples`: every text that was said, where the model was asked more than once. Tokens and cost are of all its calls.
+    """
 
     outcome: Outcome
     value: Answer | None = None
@@ -47,6 +53,7 @@ class Reply:
     cost_usd: float = 0.0
     latency_s: float = 0.0
     unreachable: bool = False
+    samples: list[str] | None = None
 
 
 async def ask(
@@ -68,12 +75,19 @@ async def ask(
         examples = await choose(text) if choose and teaching else None
         found = await footing(endpoint, task, teaching)
         messages, masked = messages_for(endpoint, task, text, teaching, examples)
-        spoken = await call(endpoint, messages, options_of(endpoint, task, found), on_pushback)
+        if found.mode == "score":
+            spoken = await call(endpoint, messages, score_options(endpoint), on_pushback)
+            return read_reply(endpoint, task, spoken, found, masked)
+
+        async def once(turns: Messages, **more: Any) -> Reply:
+            options = {**generate_options(endpoint, task), **more}
+            return read_reply(endpoint, task, await call(endpoint, turns, options, on_pushback), found, masked)
+
+        return await _generated(endpoint, task, messages, once, teaching)
     except CallFailed as failure:
         return _failed(endpoint, failure)
     except MaskingFailed as failure:
         return Reply(Outcome.failed, error=str(failure), reason=Reason.bad_request)
-    return read_reply(endpoint, task, spoken, found, masked)
 
 
 def messages_for(
@@ -103,19 +117,14 @@ def _failed(endpoint: Endpoint, failure: CallFailed) -> Reply:
     )
 
 
-def generate_options(endpoint: Endpoint, task: Task) -> dict[str, Any]:
-    """The arguments of a generating call: the answer held to the labels or the schema, as the endpoint can."""
-    options: dict[str, Any] = {"max_tokens": endpoint.max_tokens}
-    if isinstance(task.answer, ChoiceAnswer):
-        said = list(task.said.values())
-        if endpoint.dialect == "llama.cpp":
-            options["extra_body"] = {"grammar": "root ::= " + " | ".join(json.dumps(s) for s in said)}
-        elif endpoint.dialect == "vllm":
-            options["extra_body"] = {"structured_outputs": {"choice": said}}
-    elif endpoint.dialect != "hosted" or takes_schema(endpoint.model):
-        schema = {"name": task.name, "schema": task.answer.schema_}
-        options["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return options
+async def _generated(
+    endpoint: Endpoint, task: Task, messages: Messages, once: Callable[..., Awaitable[Reply]], teaching: bool
+) -> Reply:
+    """A teacher's answer by all its samples, or mended; a student's as it is. `once` asks messages and reads."""
+    if teaching and endpoint.sampled:
+        return await ask_often(endpoint, task, lambda: once(messages, temperature=endpoint.sample_temperature))
+    reply = await once(messages)
+    return await repaired(task, messages, reply, once) if teaching and endpoint.repair else reply
 
 
 def read_reply(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, masked: Masked) -> Reply:
@@ -134,7 +143,7 @@ def read_reply(endpoint: Endpoint, task: Task, spoken: Spoken, found: Footing, m
         return Reply(Outcome.refused, error=error, reason=Reason.content_filter, **paid)
     if found.mode == "score":
         return _scored(task, spoken, found, paid)
-    parsed = parse_masked(task, spoken.text, masked)
+    parsed = parse_masked(task, said_plainly(task, spoken.text), masked)
     if parsed.error and spoken.finish == "length":
         return Reply(parsed.outcome, error=f"{parsed.error} (cut at max_tokens)", reason=Reason.cut, **paid)
     return Reply(parsed.outcome, value=parsed.value, error=parsed.error, reason=parsed.reason, **paid)

@@ -61,7 +61,7 @@ async def hand_in(
     earlier batches stand.
     """
     shape(endpoint)
-    _check_one_asking(task)
+    _check_one_asking(task, endpoint)
     live, terms = priced(endpoint), _bounded(terms or Terms(), task, role)
     cheaper = at_batch_price(live, task.teacher.batch_price_ratio)
     open_ = open_documents(store, task, cheaper, role, documents, terms, summary)
@@ -85,8 +85,12 @@ async def hand_in(
     runs.end(store, run, summary.stopped)
 
 
-def _check_one_asking(task: Task) -> None:
+def _check_one_asking(task: Task, endpoint: Endpoint) -> None:
     """A batch asks about each document once, with the same examples for all. Raises InputError for other tasks."""
+    if endpoint.sampled:
+        raise InputError(
+            f"{task.name} asks for {endpoint.samples} samples (teacher.samples): label it without --batch."
+        )
     if task.retrieval is not None:
         raise InputError(f"{task.name} chooses examples for each document (retrieval): label it without --batch.")
 

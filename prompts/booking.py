@@ -72,6 +72,7 @@ def label_of(task: str, endpoint: Endpoint, role: Role, prompt: str, run: str, d
         completion_tokens=reply.completion_tokens,
         cost_usd=reply.cost_usd,
         latency_s=reply.latency_s,
+        samples=reply.samples,
     )
 
 

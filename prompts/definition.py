@@ -100,6 +100,9 @@ class Teacher(Section):
     `requests_per_minute` and `tokens_per_minute` (in and out, estimated) keep below a provider's limits.
     `batch_price_ratio` is the price of the provider's batch API as a share of the live one.
     `budget_usd` is a hard stop over all that the task has ever spent. The key is named, never written here.
+    `samples`: how often an answer that is generated is asked for, at `sample_temperature`; the share that agrees is its
+    confidence (`prompts.consistency`), and each sample is paid for, also where the gateway falls back to the teacher.
+    `repair`: send an answer that cannot be read back to the model, once (`prompts.repair`); not with several samples.
     """
 
     model: str = Field(min_length=1, pattern=r"^\S+$")
@@ -119,6 +122,9 @@ class Teacher(Section):
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)
     budget_usd: Price | None = None
     batch_price_ratio: Share = 0.5
+    samples: int = Field(default=1, ge=1, le=50)
+    sample_temperature: float = Field(default=0.7, gt=0, le=2)
+    repair: bool = True
 
 
 class StudentSpec(Section):
@@ -132,11 +138,15 @@ class StudentSpec(Section):
 
 
 class Review(Section):
-    """What goes to people: answers less sure than `trust_above`, and every test document, blind."""
+    """What goes to people: answers less sure than `trust_above`, and every test document, blind.
+
+    `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it.
+    """
 
     reviewers_per_document: int = Field(default=1, ge=1, le=20)
     trust_above: Share = 0.9
     max_per_round: int = Field(default=500, ge=1, le=100_000)
+    wanted_precision: float = Field(default=0.95, gt=0, lt=1)
 
 
 class Training(Section):

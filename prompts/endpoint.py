@@ -43,6 +43,29 @@ class Endpoint:
     timeout_s: float = 60.0
     retries: int = 5
     masks: str = ""
+    samples: int = 1
+    sample_temperature: float = 0.7
+    repair: bool = False
+
+    @property
+    def sampled(self) -> bool:
+        """Whether an answer that is generated is asked for several times."""
+        return self.samples > 1 and self.mode != "score"
+
+    @property
+    def times(self) -> int:
+        """How many calls an answer takes, a repair aside."""
+        return self.samples if self.sampled else 1
+
+    @property
+    def documents_per_minute(self) -> float | None:
+        """How many documents a minute keep their calls within `requests_per_minute`."""
+        return self.requests_per_minute and self.requests_per_minute / self.times
+
+    @property
+    def documents_in_flight(self) -> int:
+        """How many documents can be asked about at a time, so that their samples stay within `max_in_flight`."""
+        return max(1, self.max_in_flight // self.times)
 
     @property
     def host(self) -> str:
@@ -62,13 +85,28 @@ class Endpoint:
         """All that shapes an answer besides prompt, model and document."""
         calibrate = "domain-context" if self.calibrate else None
         shape = {"mode": self.mode, "calibrate": calibrate, "max_tokens": self.max_tokens}
-        shape |= {"temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect}
+        often: dict[str, Any] = (
+            {"samples": self.samples, "sample_temperature": self.sample_temperature} if self.sampled else {}
+        )
+        shape |= {"temperature": 0, "top_logprobs": self.top_logprobs, "dialect": self.dialect, **often}
         return {**shape, "masks": self.masks} if self.masks else shape
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars; an unknown price counts as 0 (labelling refuses to start with one)."""
         paid = prompt_tokens * (self.input_price or 0.0) + completion_tokens * (self.output_price or 0.0)
         return paid / 1e6
+
+    def highest_cost(self, prompt_tokens: int, repair_tokens: int = 0) -> float:
+        """What asking about one document can cost at most: all its samples, or an answer and its repair.
+
+        `repair_tokens`: of the words with which an answer is sent back (`prompts.repair.most_tokens`).
+        """
+        once = self.cost(prompt_tokens, self.max_tokens)
+        if self.sampled:
+            return self.samples * once
+        if not self.repair or self.mode == "score":
+            return once
+        return once + self.cost(prompt_tokens + self.max_tokens + repair_tokens, self.max_tokens)
 
 
 def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> Endpoint:
@@ -93,6 +131,9 @@ def teacher_endpoint(task: Task, local_url: str, environ: Mapping[str, str]) -> 
         timeout_s=spec.timeout_s,
         retries=spec.retries,
         masks=masks(task, address),
+        samples=spec.samples,
+        sample_temperature=spec.sample_temperature,
+        repair=spec.repair,
     )
     free = 0.0 if spec.api_base == "local" else None
     prices = (_first(spec.input_price, free), _first(spec.output_price, free))

@@ -96,9 +96,9 @@ class _Asking:
         self._fault: Exception | None = None
         self._total = 0
         self.summary = LabelSummary()
-        self._in_flight = max(1, round(endpoint.max_in_flight * terms.share))
+        self._in_flight = max(1, round(endpoint.documents_in_flight * terms.share))
         self._throttle = Throttle(
-            self._in_flight, _part(endpoint.requests_per_minute, terms), _part(endpoint.tokens_per_minute, terms)
+            self._in_flight, _part(endpoint.documents_per_minute, terms), _part(endpoint.tokens_per_minute, terms)
         )
         chunk = min(_MOST_CHUNK, max(_LEAST_CHUNK, self._in_flight))
         self._supply = Supply(
@@ -178,7 +178,7 @@ class _Asking:
                 stop.set()
 
     async def _one(self, document: Document, writer: Writer, stop: asyncio.Event) -> None:
-        await self._throttle.acquire(tokens_about(document.text))
+        await self._throttle.acquire(tokens_about(document.text) * self._endpoint.times)
         try:
             if stop.is_set():
                 return

@@ -18,6 +18,7 @@ from prompts.endpoint import Endpoint
 from prompts.litellm_door import count_tokens
 from prompts.redaction import MaskingFailed, outgoing, outgoing_example, outgoing_task
 from prompts.render import Messages, render
+from prompts.repair import most_tokens
 from records.types import Document
 
 SAMPLE = 200
@@ -60,7 +61,8 @@ def estimate(
     """
     count = len(sample) if documents is None else documents
     prompt, error = _prompt_tokens(task, sample, endpoint, count == len(sample), examples)
-    said = _answer_tokens(task, endpoint) * count
+    prompt, error = prompt * endpoint.times, error * endpoint.times
+    said = _answer_tokens(task, endpoint) * endpoint.times * count
     low, high = (1 - _OFF) * (prompt - error), (1 + _OFF) * (prompt + error)
     costs = [
         _cost(endpoint, tokens * count, off * said) for tokens, off in ((low, 1 - _OFF), (prompt, 1), (high, 1 + _OFF))
@@ -93,7 +95,7 @@ def highest_cost(
         return 0.0
     messages = _messages(task, endpoint, text, teaching, longest)
     length = sum(len(m["content"].encode()) for m in messages)
-    return endpoint.cost(length // 2 + 8 * len(messages), endpoint.max_tokens)
+    return endpoint.highest_cost(length // 2 + 8 * len(messages), most_tokens(task))
 
 
 def tokens_about(text: str) -> int:
@@ -143,8 +145,8 @@ def _cost(endpoint: Endpoint, prompt_tokens: float, completion_tokens: float) ->
 
 def _seconds(endpoint: Endpoint, count: int, latency_s: float, tokens: float) -> float:
     """All slots busy, or as fast as the rates a minute allow."""
-    found = [math.ceil(count / endpoint.max_in_flight) * latency_s]
-    found += [60 * count / endpoint.requests_per_minute] if endpoint.requests_per_minute else []
+    found = [math.ceil(count / endpoint.documents_in_flight) * latency_s]
+    found += [60 * count / endpoint.documents_per_minute] if endpoint.documents_per_minute else []
     found += [60 * count * tokens / endpoint.tokens_per_minute] if endpoint.tokens_per_minute else []
     return max(found)
 

@@ -29,7 +29,7 @@ def sense_faults(data: dict[str, Any]) -> list[str]:
     if not isinstance(answer, dict):
         return faults
     if answer.get("kind") == "choice":
-        return _choice_faults(answer, data) + faults
+        return _choice_faults(answer, data) + _sample_faults(data) + faults
     return (_json_faults(answer, data) if answer.get("kind") == "json" else []) + faults
 
 
@@ -94,6 +94,19 @@ def _prefix_faults(answer: str, said: list[str], data: dict[str, Any]) -> list[s
     return [f"answer.labels: {answer!r} begins {other!r}, so they cannot be scored apart; {cure}" for other in longer]
 
 
+def _sample_faults(data: dict[str, Any]) -> list[str]:
+    """Samples that would never be taken: labels that are scored are asked for once."""
+    teacher = data.get("teacher")
+    if not isinstance(teacher, dict) or teacher.get("samples", 1) == 1:
+        return []
+    mode = teacher.get("mode", "auto")
+    if mode == "generate" or (mode == "auto" and teacher.get("api_base") != "local"):
+        return []
+    where = "mode: score" if mode == "score" else "api_base: local"
+    cure = "remove `samples`, or set teacher.mode: generate"
+    return [f"teacher.samples: {_show(teacher['samples'])}: with {where} labels are scored in one call; {cure}"]
+
+
 def _example_faults(data: dict[str, Any], names: list[str]) -> list[str]:
     faults = []
     for n, example in enumerate(_examples(data)):
@@ -106,7 +119,7 @@ def _example_faults(data: dict[str, Any], names: list[str]) -> list[str]:
 
 
 def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
     schema = answer.get("schema")
     faults = []
@@ -127,7 +140,8 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
         faults.append("answer.schema: `$ref` is not followed; write the sub-schema out")
         return faults
     for n, example in enumerate(_examples(data)):
-        for misfit in Draft202012Validator(schema).iter_errors(example.get("answer")):
+        held = Draft202012Validator(schema, format_checker=FormatChecker(["date"]))
+        for misfit in held.iter_errors(example.get("answer")):
             faults.append(f"examples[{n}].answer.{'.'.join(map(str, misfit.path))}: {misfit.message[:200]}")
     return faults
 

@@ -2,7 +2,8 @@
 
 It covers the task, the prompt (instructions, labels or schema, examples, rules of cutting: see
 `prompts.render.prompt_fingerprint`), the model, the host that serves it, the parameters (mode, calibration,
-temperature, limits), and the document. It leaves out what changes no answer: limits in flight, timeouts, prices.
+temperature, samples, limits), and the document. It leaves out what changes no answer that could be read: limits in
+flight, timeouts, prices, and the repair of an answer that could not be read (the label keeps both texts).
 """
 
 import hashlib

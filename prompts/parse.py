@@ -1,7 +1,8 @@
 """What a model said becomes a value, or is unreadable. Strict: no guessing, no searching for a label in a sentence.
 
 A choice must be one label (its `answer` or its name; case, outer quotes and a full stop do not count). JSON must be
-one object that fits the schema; a code fence around it is taken off. Anything else is `unreadable`, with the reason.
+one object that fits the schema, `format: date` included; a code fence around it is taken off. Anything else is
+`unreadable`, with the reason.
 """
 
 import json
@@ -56,7 +57,7 @@ def _choice(task: Task, text: str) -> Parsed:
 
 
 def _object(schema: dict[str, Any], text: str) -> Parsed:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
 
     body = text.strip()
     fenced = _FENCE.match(body)
@@ -64,7 +65,8 @@ def _object(schema: dict[str, Any], text: str) -> Parsed:
         value = json.loads(fenced.group(1) if fenced else body, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as fault:
         return _unreadable(Reason.not_json, f"not JSON: {fault}")
-    misfit = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
+    held = Draft202012Validator(schema, format_checker=FormatChecker(["date"]))
+    misfit = next(iter(held.iter_errors(value)), None)
     if misfit is not None:
         where = ".".join(map(str, misfit.path)) or "answer"
         return _unreadable(Reason.not_schema, f"{where}: {misfit.message[:200]}")

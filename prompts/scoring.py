@@ -7,7 +7,7 @@ pieces such as "le" begin many other words. A label that is not among the tokens
 
 Calibration (Zhao et al. 2021, "Calibrate Before Use"): the scores of documents without content show what the prompt
 alone makes the model say, and are subtracted (`prompts.footing` finds them). Confidence is the softmax over the labels
-of what remains.
+of what remains. From stored scores it can be had again, with another baseline or temperature (`prompts.calibration`).
 """
 
 import math
@@ -62,9 +62,14 @@ def collisions(scored: Scored) -> dict[str, list[str]]:
     return {token: scored.shared[token] for token, names in lost.items() if names}
 
 
-def choose(scores: Mapping[str, float], baseline: Mapping[str, float] | None) -> tuple[str, float]:
-    """The likeliest label and its confidence (0..1), after calibration by `baseline` where given."""
-    shifted = {name: score - (baseline or {}).get(name, 0.0) for name, score in scores.items()}
+def choose(
+    scores: Mapping[str, float], baseline: Mapping[str, float] | None, temperature: float = 1.0
+) -> tuple[str, float]:
+    """The likeliest label and its confidence (0..1), after calibration by `baseline` where given.
+
+    `temperature` above 0: what the scores are divided by before the softmax; above 1 the confidence falls.
+    """
+    shifted = {name: (score - (baseline or {}).get(name, 0.0)) / temperature for name, score in scores.items()}
     best = max(shifted, key=lambda name: shifted[name])
     return best, math.exp(shifted[best] - log_sum(list(shifted.values())))
 

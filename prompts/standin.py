@@ -28,12 +28,14 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from prompts.standin_answers import PAGE, completion, share_of
+from prompts.repair import is_repair
+from prompts.standin_answers import PAGE, completion, error, half, share_of
 from prompts.standin_batches import BatchRoutes
 from prompts.standin_messages import MessageRoutes
 from records.split import document_id
@@ -41,13 +43,19 @@ from records.split import document_id
 
 @dataclass
 class Standin:
-    """The behaviour and the counts of one stand-in. `faults`: {kind: share of the attempts, 0..1}."""
+    """The behaviour and the counts of one stand-in. `faults`: {kind: share of the attempts, 0..1}.
+
+    `mends`: gives a right answer when an unreadable one is sent back (else the same again). `wavers`: what it says at
+    the first, second, ... asking of a document, whatever the document.
+    """
 
     answers: list[str]
     faults: dict[str, float] = field(default_factory=dict)
     latency_s: float = 0.0
     key: str | None = None
     logprobs: bool = True
+    mends: bool = False
+    wavers: Sequence[str] = ()
     tokenizer: dict[str, list[str]] | None = None
     retry_after_s: float = 0.05
     slow_s: float = 3_600.0
@@ -55,6 +63,7 @@ class Standin:
     requests: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     faulted: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -128,14 +137,15 @@ class Standin:
         self.requests += 1
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.key and given != self.key:
-            return _error(401, "invalid_api_key", f"Incorrect API key provided: {given}")
+            return error(401, "invalid_api_key", f"Incorrect API key provided: {given}")
         body = await request.json()
         if self.keep_bodies:
             self.bodies.append(body)
-        text = body["messages"][-1]["content"]
+        again = is_repair(body["messages"])
+        text = body["messages"][-3 if again else -1]["content"]
         name = document_id(text)
-        self.attempts[name] += 1
-        kind = self._fault(name)
+        self.attempts[name] += not again  # the same attempt: what was garbage stays garbage, unless it mends
+        kind = None if again and self.mends else self._fault(name)
         if kind is not None:
             self.faulted[kind] += 1
         if kind in ("reset", "not_protocol") or (kind or "").isdigit():
@@ -146,12 +156,16 @@ class Standin:
             await asyncio.sleep(self.slow_s if kind == "slow" else self.latency_s)
         finally:
             self.in_flight -= 1
-        self.answered[name] += 1
-        answer = completion(self.answers, body, text, kind, self.logprobs)
+        (self.repaired if again else self.answered)[name] += 1
+        answer = completion(self.answers, body, text, kind, self.logprobs, self._wavering(name))
         transport = request.transport
         arrives = kind != "truncated" and transport is not None and not transport.is_closing()
         self._count(answer["usage"], arrives)
-        return web.json_response(answer) if kind != "truncated" else await _half(request, answer)
+        return web.json_response(answer) if kind != "truncated" else await half(request, answer)
+
+    def _wavering(self, name: str) -> str | None:
+        """Of a stand-in that wavers, the next one of its row at each asking of that text."""
+        return self.wavers[(self.answered[name] - 1) % len(self.wavers)] if self.wavers else None
 
     def _count(self, usage: dict[str, int], arrives: bool) -> None:
         given, said = usage["prompt_tokens"], usage["completion_tokens"]
@@ -180,7 +194,7 @@ class Standin:
                 request.transport.abort()
             return web.Response()
         headers = {"Retry-After": str(self.retry_after_s)} if kind in ("429", "503") else {}
-        return _error(int(kind), "injected", f"injected {kind}", headers)
+        return error(int(kind), "injected", f"injected {kind}", headers)
 
     def _answer_batched(self, body: dict[str, Any], kind: str | None) -> dict[str, Any]:
         text = body["messages"][-1]["content"]
@@ -188,22 +202,6 @@ class Standin:
         answer = completion(self.answers, body, text, kind, self.logprobs)
         self._count(answer["usage"], arrives=True)
         return answer
-
-
-async def _half(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
-    """The first half of the answer's bytes; then the connection is closed, though more was promised."""
-    body = json.dumps(answer).encode()
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response
-
-
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"error": {"message": message, "type": code, "code": code}}
-    return web.json_response(body, status=status, headers=headers)
 
 
 def _arguments() -> argparse.Namespace:

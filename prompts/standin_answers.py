@@ -3,8 +3,11 @@
 Apart from `prompts.standin`, which listens, counts and draws the faults. Nothing here keeps anything.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from aiohttp import web
 
 from records.split import document_id
 
@@ -31,10 +34,12 @@ def share_of(text: str) -> float:
 
 
 def completion(
-    answers: Sequence[str], body: dict[str, Any], text: str, kind: str | None, logprobs: bool
+    answers: Sequence[str], body: dict[str, Any], text: str, kind: str | None, logprobs: bool, said: str | None = None
 ) -> dict[str, Any]:
-    """The body of a chat completion; `kind`: the fault to show in it, if any. A token has four characters."""
-    said = say(answers, text)
+    """The body of a chat completion; `kind`: the fault to show in it, if any; `said`: what it says in place of what
+    the text asks for. A token has four characters.
+    """
+    said = said or say(answers, text)
     spoken = said[: len(said) // 2] if kind == "cut" else _NO_ANSWERS.get(kind or "", said)
     message: dict[str, Any] = {"role": "assistant", "content": spoken}
     if kind == "refusal":
@@ -54,3 +59,20 @@ def _candidates(answers: Sequence[str], said: str, count: int) -> dict[str, Any]
     tokens = [(said, -0.1), *((a, -3.0 - n) for n, a in enumerate(others))][:count]
     top = [{"token": t, "logprob": p, "bytes": list(t.encode())} for t, p in tokens]
     return {**top[0], "top_logprobs": top}
+
+
+async def half(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+    """The first half of the answer's bytes; then the connection is closed, though more was promised."""
+    body = json.dumps(answer).encode()
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An error in OpenAI's form."""
+    body = {"error": {"message": message, "type": code, "code": code}}
+    return web.json_response(body, status=status, headers=headers)

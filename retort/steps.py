@@ -120,6 +120,15 @@ def release(
         raise typer.Exit(6)
 
 
+def confidence(task: Task = DEFAULT_TASK, json: Json = False) -> None:
+    """Show how far the teacher's confidence can be trusted, by people's answers; asks nothing."""
+    from flows.confidence import measure_confidence
+
+    with stepping() as context:
+        result = measure_confidence(context, task)
+    show(result, json, result.text)
+
+
 def rollback(task: Task = DEFAULT_TASK, json: Json = False) -> None:
     """Go back to the release before the live one, or to the teacher, from the next request on."""
     from retort.moves import roll_back_task
@@ -170,5 +179,5 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (label, retry, collect, train, release, rollback, retrain, harvest, ask):
+    for step in (label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
         app.command()(step)

@@ -6,7 +6,7 @@ records (the test split) carry neither suggestion nor confidence, so that nobody
 How a record is sent (Argilla's API, one of a batch):
 
     {"external_id": "41d0c7a2b6e95f13", "fields": {"document": "Dear all, ..."},
-     "metadata": {"round": 1, "reason": "unsure", "confidence": 0.41},
+     "metadata": {"round": 1, "reason": "unsure", "confidence": 0.41, "expected_accuracy": 0.55},
      "suggestions": [{"question_id": "...", "value": "lease", "score": 0.41, "agent": "teacher", "type": "model"}]}
 """
 
@@ -24,6 +24,7 @@ from review.form import Form, Unreadable
 if TYPE_CHECKING:
     from review.desk import Desk
 
+EXPECTED = "expected_accuracy"
 _BATCH = 250  # Argilla takes 250 values in one filter, 500 records in one request
 _PAGE = 500
 _WITH = ("responses", "suggestions")
@@ -84,9 +85,18 @@ class Board:
         found: list[dict[str, Any]] = self.desk.call("GET", f"/datasets/{self.id}/questions")["items"]
         return found
 
-    def send(self, records: Sequence[DeskRecord], texts: Mapping[str, str], progress: Progress = silent) -> Sent:
+    def send(
+        self,
+        records: Sequence[DeskRecord],
+        texts: Mapping[str, str],
+        progress: Progress = silent,
+        expected: Mapping[str, float] | None = None,
+        by_field: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Sent:
         """Put documents on the board; those that are there stay as they are. `texts`: document id -> text.
 
+        `expected`: document id -> how often suggestions about as sure were right (0..1), where that was measured;
+        `by_field`: document id -> how sure each field of its suggestion is (0..1), where fields differ in that.
         Raises InputError when a text is missing or empty (nothing is sent then), ServiceError when the desk fails
         (what was sent stays, and sending again sends the rest).
         """
@@ -97,7 +107,16 @@ class Board:
         for start in range(0, len(records), _BATCH):
             batch = records[start : start + _BATCH]
             known = self._known([r.document_id for r in batch])
-            items = [self._item(r, texts[r.document_id]) for r in batch if r.document_id not in known]
+            items = [
+                self._item(
+                    r,
+                    texts[r.document_id],
+                    (expected or {}).get(r.document_id),
+                    (by_field or {}).get(r.document_id) or {},
+                )
+                for r in batch
+                if r.document_id not in known
+            ]
             if items:
                 self.desk.call("PUT", f"/datasets/{self.id}/records/bulk", {"items": items})
             sent += len(items)
@@ -133,7 +152,9 @@ class Board:
         query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": ids}]}}
         return {r["external_id"] for r in self._search(query, len(ids), 0, ())["records"]}
 
-    def _item(self, record: DeskRecord, text: str) -> dict[str, Any]:
+    def _item(
+        self, record: DeskRecord, text: str, expected: float | None, by_field: Mapping[str, float]
+    ) -> dict[str, Any]:
         metadata: dict[str, Any] = {"round": record.round, "reason": record.reason}
         fields = {"document": plain.shown(text)}
         item: dict[str, Any] = {"external_id": record.document_id, "fields": fields, "metadata": metadata}
@@ -141,16 +162,19 @@ class Board:
             return item
         if record.score is not None:
             metadata["confidence"] = record.score
+        if expected is not None:
+            metadata[EXPECTED] = expected
         if record.suggestion is not None:
-            item["suggestions"] = self._suggestions(record)
+            item["suggestions"] = self._suggestions(record, by_field)
         return item
 
-    def _suggestions(self, record: DeskRecord) -> list[dict[str, Any]]:
+    def _suggestions(self, record: DeskRecord, by_field: Mapping[str, float]) -> list[dict[str, Any]]:
         assert record.suggestion is not None
         ids = {q["name"]: q["id"] for q in self.questions}
         common = {"agent": "teacher", "type": "model"}
+        sure = {q.name: by_field.get(q.key or "", record.score) for q in self.form.questions}
         return [
-            {"question_id": ids[name], "value": value, "score": _score(record.score, value), **common}
+            {"question_id": ids[name], "value": value, "score": _score(sure[name], value), **common}
             for name, value in self.form.write(record.suggestion).items()
         ]
 

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 from records.errors import InputError
 from review import sdk
-from review.board import Board
+from review.board import EXPECTED, Board
 from review.form import Form, Question
 from review.guidelines import whole_guidelines
 
+_EXPECTED_TITLE = "How often answers this sure were right"
 _RETRIES = 2  # of a refused connection, in the SDK's transport: about a second
 
 
@@ -105,6 +106,11 @@ class Desk:
         changed = {key: value for key, value in wanted.items() if now[key] != value}
         if changed:
             self.call("PATCH", f"/datasets/{board_id}", changed)
+        known = self.call("GET", f"/me/datasets/{board_id}/metadata-properties")["items"]
+        if EXPECTED not in {one["name"] for one in known}:  # a board from before there was this one
+            settings = {"type": "float", "min": 0.0, "max": 1.0}
+            body = {"name": EXPECTED, "title": _EXPECTED_TITLE, "settings": settings, "visible_for_annotators": True}
+            self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
 
 
 def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int) -> Any:
@@ -114,6 +120,7 @@ def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers:
         questions=[_question(argilla, client, question) for question in form.questions],
         metadata=[
             argilla.FloatMetadataProperty(name="confidence", title="Confidence", min=0.0, max=1.0, client=client),
+            argilla.FloatMetadataProperty(name=EXPECTED, title=_EXPECTED_TITLE, min=0.0, max=1.0, client=client),
             argilla.IntegerMetadataProperty(name="round", title="Round", client=client),
             argilla.TermsMetadataProperty(name="reason", title="Why it is here", client=client),
         ],

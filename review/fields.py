@@ -9,8 +9,8 @@
 | array of string or number  | text         | one item a line            |
 | anything else              | text         | JSON                       |
 
-A dash (or an empty box) says that the document does not tell: null where the schema takes null, an empty list where it
-asks for a list, else the property is left out.
+What is written as JSON is shown by its shape (`review.shape`). A dash (or an empty box) says that the document does
+not tell: null where the schema takes null, an empty list where it asks for a list, else the property is left out.
 """
 
 import json
@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from review import plain
+from review.shape import shape
 
 NOTHING = "-"
 
@@ -89,12 +90,14 @@ def _bare(schema: dict[str, Any]) -> Wording:
     if kind == "array" and items.get("type") in ("string", "integer", "number"):
         return _lines(_bare(items))
     if kind == "string":
-        return Wording(Kind.text, str, str)
+        return Wording(Kind.text, str, str, "A date such as 2026-11-23." if schema.get("format") == "date" else "")
     if kind == "integer":
         return Wording(Kind.text, str, _integer, "A whole number, digits only.")
     if kind == "number":
         return Wording(Kind.text, str, _number, "A number such as 12500 or 0.5.")
-    return Wording(Kind.text, _json_text, _json_value, "Written as JSON.")
+    looks = shape(schema)
+    hint = f"Written as JSON, such as {looks}." if looks else "Written as JSON."
+    return Wording(Kind.text, _json_text, _json_value, hint, a_list=kind == "array")
 
 
 def _closed(schema: dict[str, Any]) -> list[Any]:
@@ -126,7 +129,7 @@ def _several_of(values: list[Any]) -> Wording:
 def _lines(item: Wording) -> Wording:
     return Wording(
         Kind.text,
-        lambda value: "\n".join(item.to_words(v) for v in value),
+        lambda value: "\n".join(" ".join(item.to_words(v).splitlines()) for v in value),  # an item stays one line
         lambda words: [item.from_words(line.strip()) for line in words.splitlines() if line.strip()],
         "One item a line.",
         a_list=True,

@@ -138,7 +138,8 @@ def _check(answer: Any, schema: dict[str, Any]) -> None:
     import jsonschema
 
     try:
-        jsonschema.validate(answer, schema)
+        dates = jsonschema.FormatChecker(["date"])  # as a model's answer is held to them (`prompts.parse`)
+        jsonschema.validate(answer, schema, format_checker=dates)
     except jsonschema.ValidationError as error:
         where = ".".join(map(str, error.absolute_path)) or "answer"
         raise Unreadable(f"{where}: {error.message} (in {json.dumps(answer, ensure_ascii=False)[:300]})") from None

@@ -20,6 +20,21 @@ from records.types import Outcome
 
 ROOT = Path(__file__).parents[1]
 ANSWERS = ["lease", "debt", "data"]
+_PARTY = {"name": {"type": "string", "maxLength": 20}, "role": {"enum": ["landlord", "tenant", None]}}
+NESTED = {
+    "type": "object",
+    "properties": {
+        "parties": {
+            "type": "array",
+            "maxItems": 2,
+            "items": {"type": "object", "properties": _PARTY, "required": ["name", "role"]},
+        },
+        "since": {"type": ["string", "null"], "format": "date"},
+        "share": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, {"type": "null"}]},
+    },
+    "required": ["parties", "since", "share"],
+    "additionalProperties": False,
+}
 
 
 @pytest.fixture
@@ -179,15 +194,20 @@ async def test_the_packaged_model_scores_the_sample_tasks_labels(tmp_path):
     command = [sys.executable, "-m", "serving.model_server", "--port", str(port), "--models", str(tmp_path)]
     task = load_task(ROOT / "prompts" / "legal_intake")
     own = replace(teacher_endpoint(task, f"http://127.0.0.1:{port}", {}), calibrate=False)
+    facts = make_task(tmp_path / "facts", FIELDS, answer={"schema": NESTED}, examples=[], teacher={"repair": False})
+    facts = facts.model_copy(update={"teacher": task.teacher.model_copy(update={"max_tokens": 200})})
     with subprocess.Popen([*command, "--slots", "1"], cwd=ROOT) as server:
         try:
             text = "Our landlord wants to raise the rent of the warehouse by a tenth."
             replies = [await ask(own, task, text, teaching=True) for _ in range(2)]
             found = await footing(own, task, teaching=True)
             held = await ask(replace(own, mode="generate"), task, text, teaching=True)
+            fields = await ask(teacher_endpoint(facts, own.api_base, {}), facts, text, teaching=True)
         finally:
             server.terminate()
     assert replies[0].value == replies[1].value in task.labels
     assert set(found.first) == set(task.labels) and found.first["licence"] == "software"
     assert 1 / 12 < replies[0].confidence <= 1
     assert (held.outcome, held.confidence) == (Outcome.answered, None)  # the grammar holds it to the labels
+    assert fields.outcome is Outcome.answered, fields.error  # and the schema an object: lists, null, a date, an enum
+    assert set(fields.value) == set(NESTED["required"]) and len(fields.value["parties"]) <= 2

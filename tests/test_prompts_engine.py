@@ -95,7 +95,7 @@ async def test_no_more_is_in_flight_than_allowed(task, store):
 async def test_the_budget_is_a_hard_stop_over_all_runs(task, store):
     documents = documents_of(40)
     async with Standin(ANSWERS) as standin:
-        own = endpoint_of(task, standin, input_price=1_000.0, output_price=0.0)
+        own = endpoint_of(task, standin, input_price=1_000.0, output_price=0.0, repair=False)
         for _ in range(2):
             summary = await label_many(store, task, documents, own, Role.teacher, terms=Terms(Bounds(task_usd=1.0)))
     assert summary.stopped == "budget of $1 used up"

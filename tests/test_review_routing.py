@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import EnvironmentFault, InputError
@@ -16,6 +16,7 @@ from review.embedded import home, launch, text
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
 from review.routing import Reason, route
+from review.shape import shape
 
 LABELS = {"lease": "Renting premises", "nda": "Confidentiality"}
 
@@ -134,6 +135,7 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_every_answer_survives_being_written_to_the_desk_and_read_back(answer: dict[str, object]):
     form = json_form(SCHEMA)
@@ -174,6 +176,41 @@ def test_what_cannot_be_read_is_said_with_its_question_and_value(question: str, 
     form = json_form(SCHEMA)
     with pytest.raises(Unreadable, match=complaint):
         form.read(form.write(ANSWER) | {question: words})
+
+
+def test_what_is_written_as_json_shows_its_shape_and_an_empty_list_may_stay_empty():
+    party = {"type": "object", "properties": {"name": {"type": "string"}, "role": {"type": ["string", "null"]}}}
+    notice = {"type": "object", "properties": {"days": {"type": "integer"}, "unit": {"enum": ["days", None]}}}
+    properties = {"who": {"type": "array", "items": party}, "notice": {"anyOf": [notice, {"type": "null"}]}}
+    form = json_form({"type": "object", "properties": properties, "required": ["who", "notice"]})
+    hints = {q.name: q.wording.hint for q in form.questions}
+    assert hints["who"].startswith('Written as JSON, such as [{"name": "text", "role": "text or null"}].')
+    assert '{"days": "whole number", "unit": "days or null"}' in hints["notice"]
+    assert form.read({"who": "-", "notice": ""}) == {"who": [], "notice": None}
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [
+        ({"type": "array", "items": {"type": "string", "format": "date"}}, '["date such as 2026-11-23"]'),
+        ({"type": "array", "items": {"type": "array", "items": {"type": "boolean"}}}, '[["true or false"]]'),
+        ({"properties": {"a": {}, "b": True, "c": {"const": 1}}}, '{"a": "anything", "b": "anything", "c": "1"}'),
+        ({"properties": {f"property {n}": {"type": "string"} for n in range(40)}}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_shape_is_one_line_or_nothing(schema: dict[str, object], shown: str):
+    assert shape(schema) == shown
+
+
+def test_a_date_is_asked_for_and_held_to_its_format():
+    day = {"type": ["string", "null"], "format": "date"}
+    form = json_form({"type": "object", "properties": {"day": day}, "required": ["day"]})
+    assert "such as 2026-11-23" in form.questions[0].wording.hint
+    assert form.read({"day": "2024-02-29"}) == {"day": "2024-02-29"} and form.read({"day": "-"}) == {"day": None}
+    for wrong in ("29.2.2024", "2023-02-29"):
+        with pytest.raises(Unreadable, match="is not a 'date'"):
+            form.read({"day": wrong})
 
 
 def test_a_schema_without_properties_is_one_box_of_json():
