@@ -9,7 +9,7 @@ from flows.context import Context
 from flows.settings import Settings
 from prompts.render import prompt_fingerprint
 from prompts.task import ChoiceAnswer, Task
-from records import desk_log, ledger, library
+from records import desk_log, kindred, ledger, library
 from records.errors import EnvironmentFault
 from records.types import Role
 from review import people
@@ -65,7 +65,8 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
     store = context.store
     everything = library.documents(store, task.name)
     model, prompt = task.teacher.model, prompt_fingerprint(task, teaching=True)
-    labels = ledger.newest(store, task.name, Role.teacher, model, prompt)
+    labels = kindred.logged(store, task.name) if task.logs and task.logs.answers_as_labels else {}
+    labels |= ledger.newest(store, task.name, Role.teacher, model, prompt)
     sent = desk_log.sent(store, task.name)
     wave = 1 + max((record.round for record in sent.values()), default=0)
     waiting = route(everything, labels, sent, task.review.trust_above, None, wave)

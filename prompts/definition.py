@@ -66,9 +66,32 @@ class Example(Section):
 
 
 class DocumentRules(Section):
-    """How a document is put into the prompt. A longer text is cut there, alike for teacher, student and gateway."""
+    """How a document is put into the prompt. A longer text is cut there, alike for teacher, student and gateway.
+
+    `max_characters` keeps the beginning. `max_tokens` in its place counts in tokens of the student's tokenizer and
+    keeps the beginning and the end, with a line `[...]` between them; `keep_tail` is the end's share of them.
+    `label_near_duplicates_once` asks the teacher for one document of those that are nearly alike, and copies the
+    answer to the others; the test split is always asked in full. For choices only.
+    """
 
     max_characters: int = Field(default=8_000, ge=50, le=1_000_000)
+    max_tokens: int | None = Field(default=None, ge=20, le=1_000_000)
+    keep_tail: float = Field(default=0.25, ge=0, le=0.9)
+    label_near_duplicates_once: bool = False
+
+
+class Logs(Section):
+    """How documents are read from production logs (`prompts.logs` says which).
+
+    `pattern`: a regular expression with one group, which is the document, looked for in each logged message, the last
+    first. `model`: take only what this model answered. `answers_as_labels`: the logged answer is kept as a teacher's
+    label, to be reviewed. `ask_teacher`: false spares the teacher what has such a label, but for the test split.
+    """
+
+    pattern: str = Field(min_length=1, max_length=2_000)
+    model: str | None = None
+    answers_as_labels: bool = False
+    ask_teacher: bool = True
 
 
 class Teacher(Section):
@@ -179,6 +202,7 @@ class TaskFile(Section):
     allowed_hosts: list[Annotated[str, Field(min_length=1, max_length=253)]] = Field(default=[], max_length=100)
     redact: list[Redact] = Field(default=[], max_length=100)
     presidio: list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]] = Field(default=[], max_length=100)
+    logs: Logs | None = None
 
 
 class Task(TaskFile):

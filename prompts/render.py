@@ -11,7 +11,9 @@ which lets a server keep them in its prefix cache.
 import hashlib
 import json
 
+from prompts.cut import cut_to_tokens
 from prompts.definition import ChoiceAnswer, Task
+from prompts.tokenizer import tokenizer_of
 from records.types import Answer
 
 Messages = list[dict[str, str]]
@@ -26,8 +28,11 @@ def render(task: Task, text: str, teaching: bool = False) -> Messages:
 
 
 def document_text(task: Task, text: str) -> str:
-    """The document as it stands in the prompt: outer white space removed, cut at `document.max_characters`."""
-    return text.strip()[: task.document.max_characters]
+    """The document as it stands in the prompt: outer white space removed, and cut as `document` in the task says."""
+    rules = task.document
+    if rules.max_tokens is None:
+        return text.strip()[: rules.max_characters]
+    return cut_to_tokens(text.strip(), task.student.base_model, rules.max_tokens, rules.keep_tail)
 
 
 def answer_text(task: Task, value: Answer) -> str:
@@ -54,9 +59,17 @@ def teaching_turns(task: Task) -> Messages:
 def prompt_fingerprint(task: Task, teaching: bool) -> str:
     """16 hex digits of everything in the prompt but the document, and of how the answer is read."""
     answer = task.said if isinstance(task.answer, ChoiceAnswer) else task.answer.schema_
-    shape = [_VERSION, render(task, "", teaching), task.document.max_characters, task.answer.kind, answer]
+    shape = [_VERSION, render(task, "", teaching), _cutting(task), task.answer.kind, answer]
     blob = json.dumps(shape, ensure_ascii=False, sort_keys=True)
     return hashlib.blake2b(blob.encode(), digest_size=8).hexdigest()
+
+
+def _cutting(task: Task) -> int | list[str | int | float]:
+    """How long documents are cut, for the fingerprint: a number of characters, or the whole rule in tokens."""
+    rules = task.document
+    if rules.max_tokens is None:
+        return rules.max_characters
+    return ["head and tail", rules.max_tokens, rules.keep_tail, tokenizer_of(task.student.base_model).identity]
 
 
 def _answers_explained(task: Task) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy import Column as C
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import BigInteger, TypeDecorator
 
 
 class Moment(TypeDecorator[datetime]):
@@ -51,6 +51,17 @@ documents = Table(
     C("metadata", _json, nullable=False),
     C("created_at", Moment, nullable=False),
     Index("documents_by_split", "task", "split"),
+    Index("documents_by_cluster", "task", "cluster"),
+)
+
+document_bands = Table(
+    "document_bands",
+    metadata,
+    C("task", String, primary_key=True),
+    C("band", BigInteger, primary_key=True),
+    C("cluster", String, primary_key=True),
+    C("document_id", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 labels = Table(
@@ -76,6 +87,7 @@ labels = Table(
     C("run", String),
     C("reason", String),
     C("samples", _json),
+    C("copied_from", String),
     Index("labels_by_document", "task", "role", "model", "document_id"),
 )
 
