@@ -23,7 +23,7 @@ MAX_XML_BYTES = 64_000_000
 MAX_ELEMENTS = 1_000_000
 """A run of text with its properties has about five."""
 _MAX_DIRECTORY_BYTES = 1_000_000
-_CHUNK = 1 << 23
+_CHUNK = 1 << 25
 """Expat reads a token that is not whole yet again with every chunk: in small ones, a long comment takes minutes."""
 _OLE = b"\xd0\xcf\x11\xe0"
 _LEFT_OUT = {"del", "moveFrom", "Fallback", "pPr", "rPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr"}

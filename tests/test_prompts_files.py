@@ -77,7 +77,6 @@ def test_a_pdf_that_kills_its_reader_is_a_fault_and_the_next_one_is_read(tmp_pat
 def test_a_pdf_that_wants_more_memory_than_there_is_for_it_is_a_fault(tmp_path):
     with PdfReader(memory=8 * 2**20) as pdfs:  # less than PDFium itself takes
         assert "memory" in reason(tmp_path / "a.pdf", pdf_of(["Some text."]), pdfs)
-        assert pdfs.process_id is None
 
 
 def test_damaged_pdfs_have_an_outcome_each(tmp_path, pdfs):
