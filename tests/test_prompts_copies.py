@@ -4,17 +4,18 @@ import asyncio
 import json
 
 import pytest
-from fixtures_flows import arrive, context_at, ids, teacher_says, texts
+from fixtures_flows import arrive, context_at, teacher_says, texts
 from task_folders import FIELDS, make_task
 
 from flows.arrivals import read_source
-from flows.label import ask_teacher
-from flows.teacher import waiting_for
+from flows.asking import ask_teacher
+from flows.desk import labels_of
 from prompts.standin import Standin
 from records import kindred, ledger, library
 from records.errors import InputError
 from records.split import canonical
 from records.types import Outcome, Role, Split
+from review.routing import Reason, route
 
 pytestmark = pytest.mark.usefixtures("litellm_closed")
 
@@ -93,23 +94,31 @@ SAID = {"role": "assistant", "content": "lease"}
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_logged_answers_are_labels_and_the_teacher_is_spared_where_the_task_says_so(tmp_path, context, again):
+async def test_logged_answers_are_labels_and_the_teacher_is_spared_where_the_task_says_so(tmp_path, context, again):
     training, tested = texts(Split.train, 2), texts(Split.test, 1)
-    logs = {"pattern": "<(.*)>", "answers_as_labels": True, "ask_teacher": again}
-    task = make_task(tmp_path / "t", logs=logs)
-    source = log(tmp_path / "log.jsonl", *training, *tested)
-    arrived = [read_source(context, task, source) for _ in range(2)]
-    assert [(a.added, a.known, a.logged) for a in arrived] == [(3, 0, 3), (0, 3, 0)]
-    assert {label.model for label in kindred.logged(context.store, task.name).values()} == {"logged:old"}
-    assert ledger.spent(context.store, task.name) == 0
-    waiting = waiting_for(context, task, None)
-    assert {d.text for d in waiting} == {*tested, *(training if again else [])}
+    async with Standin(["debt"]) as teacher:
+        logs = {"pattern": "<(.*)>", "answers_as_labels": True, "ask_teacher": again}
+        task = task_at(tmp_path / "t", teacher.url, logs=logs)
+        source = log(tmp_path / "log.jsonl", *training, *tested)
+        arrived = [read_source(context, task, source) for _ in range(2)]
+        assert [(a.added, a.known, a.logged) for a in arrived] == [(3, 0, 3), (0, 3, 0)]
+        assert {label.model for label in kindred.logged(context.store, task.name).values()} == {"logged:old"}
+        assert ledger.spent(context.store, task.name) == 0
+        assert (await asyncio.to_thread(ask_teacher, context, task)).answered == (3 if again else 1)
+    asked = {body["messages"][-1]["content"] for body in teacher.bodies}
+    assert asked & {*training, *tested} == {*tested, *(training if again else [])}
 
 
-def test_the_teachers_own_answer_counts_and_not_the_log(tmp_path, context):
-    [text] = texts(Split.train, 1)
-    task = make_task(tmp_path / "t", logs={"pattern": "<(.*)>", "answers_as_labels": True, "ask_teacher": False})
-    read_source(context, task, log(tmp_path / "log.jsonl", text))
-    [document] = library.documents(context.store, task.name)
-    teacher_says(context, task, document, "debt", 0.4)
-    assert ids(waiting_for(context, task, None)) == {document.id}
+def test_a_logged_answer_goes_to_review_until_the_teacher_has_answered_itself(tmp_path, context):
+    first, second = texts(Split.train, 2)
+    task = make_task(tmp_path / "t", logs={"pattern": "<(.*)>", "answers_as_labels": True})
+    read_source(context, task, log(tmp_path / "log.jsonl", first, second))
+    documents = {d.text: d for d in library.documents(context.store, task.name)}
+    teacher_says(context, task, documents[first], "debt", 0.4)
+    found = labels_of(context, task)
+    assert {text: found[d.id].value for text, d in documents.items()} == {first: "debt", second: "lease"}
+    sent = route(list(documents.values()), found, {}, 0.9, None, 1)
+    assert {(r.document_id, r.suggestion, r.reason) for r in sent} == {
+        (documents[first].id, "debt", Reason.unsure),
+        (documents[second].id, "lease", Reason.no_confidence),
+    }
