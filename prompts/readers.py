@@ -44,7 +44,7 @@ def read_rows(source: str) -> Rows:
             known = ", ".join([*readers, *sorted(FILE_TYPES)])
             raise InputError(f"{source}: format {path.suffix or '(none)'!r} is not read. Use one of {known}.")
         return readers[kind](path)
-    if kind in readers.keys() | FILE_TYPES or not _HUB_NAME.fullmatch(source):
+    if path.suffix or not _HUB_NAME.fullmatch(source):
         raise InputError(f"{source}: no such file or folder. Check the path (from {Path.cwd()}).")
     if path.parent.is_dir():
         raise InputError(f"{source}: no such file or folder: {path.parent} is a folder here, without {path.name!r}.")

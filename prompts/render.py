@@ -10,10 +10,12 @@ which lets a server keep them in its prefix cache.
 
 import hashlib
 import json
+from pathlib import Path
 
 from prompts.cut import cut_to_tokens
 from prompts.definition import ChoiceAnswer, Task
-from prompts.tokenizer import tokenizer_of
+from prompts.privacy import check_hub
+from prompts.tokenizer import PACKAGED, tokenizer_of
 from records.types import Answer
 
 Messages = list[dict[str, str]]
@@ -32,7 +34,7 @@ def document_text(task: Task, text: str) -> str:
     rules = task.document
     if rules.max_tokens is None:
         return text.strip()[: rules.max_characters]
-    return cut_to_tokens(text.strip(), task.student.base_model, rules.max_tokens, rules.keep_tail)
+    return cut_to_tokens(text.strip(), _counted_by(task), rules.max_tokens, rules.keep_tail)
 
 
 def answer_text(task: Task, value: Answer) -> str:
@@ -69,7 +71,15 @@ def _cutting(task: Task) -> int | list[str | int | float]:
     rules = task.document
     if rules.max_tokens is None:
         return rules.max_characters
-    return ["head and tail", rules.max_tokens, rules.keep_tail, tokenizer_of(task.student.base_model).identity]
+    return ["head and tail", rules.max_tokens, rules.keep_tail, tokenizer_of(_counted_by(task)).identity]
+
+
+def _counted_by(task: Task) -> str:
+    """The base model whose tokens are counted. Raises InputError for a hub's where the task's privacy forbids it."""
+    base = task.student.base_model
+    if base != PACKAGED and not Path(base).expanduser().is_dir():
+        check_hub(task, f"the tokenizer of {base!r}")
+    return base
 
 
 def _answers_explained(task: Task) -> str:

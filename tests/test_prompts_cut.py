@@ -96,6 +96,13 @@ def test_a_tokenizer_that_is_not_there_is_an_error_and_no_other_rule_takes_its_p
         document_text(task, LETTER)
 
 
+def test_a_self_hosted_task_fetches_no_tokenizer_from_a_hub(tmp_path):
+    base = {"base_model": "somebody/model-1b"}
+    task = make_task(tmp_path / "t", document={"max_tokens": 50}, student=base, privacy="self_hosted")
+    with pytest.raises(InputError, match=r"self_hosted, but the tokenizer of 'somebody/model-1b' would be fetched"):
+        document_text(task, LETTER)
+
+
 @pytest.mark.parametrize(
     ("document", "fault"),
     [

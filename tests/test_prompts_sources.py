@@ -169,7 +169,9 @@ def test_an_empty_file_is_not_told_what_a_folder_is_read_for(tmp_path):
         read_documents(str(tmp_path / "folder"), "mail")
 
 
-@pytest.mark.parametrize("name", ["letters/mails", "mails", "letters/deep/mails", "letters/mails.docx", "./mails"])
+@pytest.mark.parametrize(
+    "name", ["letters/mails", "mails", "letters/deep/mails", "letters/mails.docx", "./mails", "owner/mails.v2"]
+)
 def test_a_mistyped_path_is_told_as_one_and_no_hub_is_asked(tmp_path, monkeypatch, name):
     (tmp_path / "letters").mkdir()
     monkeypatch.chdir(tmp_path)
