@@ -8,13 +8,15 @@ from flows.context import Context
 from flows.examples import examples_of
 from flows.teacher import teacher_of
 from flows.workers import label_in_processes
+from prompts.copies import copy_answers, to_be_asked
+from prompts.endpoint import Endpoint
 from prompts.engine import label_many
 from prompts.summary import INTERRUPTED, LabelSummary
 from prompts.supply import Terms
 from prompts.task import Task
-from records import library
+from records import kindred, library
 from records.claims import Bounds
-from records.types import Outcome, Role
+from records.types import Outcome, Role, Split
 
 
 class Asked(BaseModel):
@@ -39,6 +41,7 @@ class Asked(BaseModel):
     p95_ms: float | None
     stopped: str | None = None
     reasons: dict[str, tuple[int, str]] = {}
+    copied: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -57,6 +60,7 @@ class Asked(BaseModel):
             told += f"; p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms, {speed:.1f} documents a second"
         lines = [told]
         lines += [f"- {self.elsewhere} are being asked about by another run"] if self.elsewhere else []
+        lines += [f"- {self.copied} answers copied from a near-duplicate"] if self.copied else []
         lines += [f"- stopped early: {self.stopped}"] if self.stopped else []
         return lines
 
@@ -85,17 +89,33 @@ def ask_teacher(
     """
     endpoint = teacher_of(context, task)
     terms = Terms(bounds=Bounds(run_usd=budget_usd or None, documents=limit or None), again=again)
-    documents = library.Stream(context.store, task.name, ids)
+    waiting = library.Stream(context.store, task.name, ids).ids
+    copied = copy_answers(context.store, task, endpoint, waiting)
+    chosen = not_spared(context, task, endpoint, waiting)
     if workers > 1:
         store_url = context.settings.store
-        return summed(
-            label_in_processes(
-                context.store, store_url, task, documents.ids, endpoint, context.progress, terms, workers
-            )
-        )
-    examples = examples_of(context, task)
-    done = label_many(context.store, task, documents, endpoint, Role.teacher, context.progress, terms, examples)
-    return summed(asyncio.run(done))
+        done = label_in_processes(context.store, store_url, task, chosen, endpoint, context.progress, terms, workers)
+    else:
+        documents, examples = library.Stream(context.store, task.name, chosen), examples_of(context, task)
+        asking = label_many(context.store, task, documents, endpoint, Role.teacher, context.progress, terms, examples)
+        done = asyncio.run(asking)
+    copied += copy_answers(context.store, task, endpoint, waiting)
+    return summed(done).model_copy(update={"copied": copied})
+
+
+def not_spared(context: Context, task: Task, endpoint: Endpoint, ids: list[str]) -> list[str]:
+    """The documents that the teacher itself is to answer: none that get the answer of a near-duplicate, or have one
+    from a log, where the task says so; always the whole test split.
+    """
+    return to_be_asked(context.store, task, endpoint, _without_logged(context, task, ids))
+
+
+def _without_logged(context: Context, task: Task, ids: list[str]) -> list[str]:
+    if task.logs is None or task.logs.ask_teacher:
+        return ids
+    logged = kindred.logged(context.store, task.name)
+    places = kindred.places(context.store, task.name, [i for i in ids if i in logged])
+    return [i for i in ids if i not in logged or places[i].split is Split.test]
 
 
 def summed(done: LabelSummary) -> Asked:

@@ -8,10 +8,11 @@ import asyncio
 import os
 from collections.abc import Iterable
 
-from flows.asking import Asked, summed
+from flows.asking import Asked, not_spared, summed
 from flows.context import Context
 from flows.teacher import teacher_of
 from prompts.batches import BatchSummary, collect, hand_in
+from prompts.copies import copy_answers
 from prompts.endpoint import teacher_endpoint
 from prompts.litellm_door import close
 from prompts.supply import Terms
@@ -68,7 +69,10 @@ def ask_in_batches(
     Raises InputError where the teacher has no batch API, ServiceError where a batch was refused as a whole.
     """
     terms = Terms(bounds=Bounds(run_usd=budget_usd or None, documents=limit or None), again=again)
-    return asyncio.run(_ask(context, task, library.Stream(context.store, task.name, ids), terms))
+    waiting, endpoint = library.Stream(context.store, task.name, ids).ids, teacher_of(context, task)
+    chosen = not_spared(context, task, endpoint, waiting)
+    done = asyncio.run(_ask(context, task, library.Stream(context.store, task.name, chosen), terms))
+    return done.model_copy(update={"copied": copy_answers(context.store, task, endpoint, waiting)})
 
 
 def poll_batches(context: Context, task: Task) -> InBatches:

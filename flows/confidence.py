@@ -17,7 +17,7 @@ from evaluation.reliability import Reliability, reliability, sure_and_right
 from evaluation.score import candidate, score_candidate
 from flows.context import Context, find_task
 from prompts.calibration import batch_baseline, fit_temperature, logits
-from prompts.render import prompt_fingerprint
+from prompts.pool import teacher_prompt
 from prompts.scoring import choose
 from prompts.task import Task
 from records import corrections, ledger, library
@@ -64,7 +64,7 @@ def measure_confidence(context: Context, task: str) -> Confidence:
     found = find_task(context, task)
     test = {d.id for d in library.documents(context.store, found.name, Split.test)}
     gold = {i: a for i, a in corrections.settled(context.store, found.name).gold.items() if i in test}
-    prompt = prompt_fingerprint(found, teaching=True)
+    prompt = teacher_prompt(context.store, found)
     labels = ledger.newest(context.store, found.name, Role.teacher, found.teacher.model, prompt)
     teacher = candidate(found.teacher.model, Role.teacher, labels.values())
     stated = sure_and_right(teacher, score_candidate(teacher, gold))

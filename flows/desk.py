@@ -11,7 +11,7 @@ from flows.context import Context
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
-from records import corrections, desk_log, ledger, library
+from records import corrections, desk_log, kindred, ledger, library
 from records.errors import EnvironmentFault
 from records.types import DeskRecord, Label, Role, Split
 from review import people
@@ -62,12 +62,18 @@ def seat_reviewers(context: Context, desk: Desk) -> None:
         people.ensure(desk, known.reviewers)
 
 
+def labels_of(context: Context, task: Task) -> dict[str, Label]:
+    """What the teacher said of each document; where it was not asked, what a log says that was answered."""
+    store, model, prompt = context.store, task.teacher.model, teacher_prompt(context.store, task)
+    logged = kindred.logged(store, task.name) if task.logs and task.logs.answers_as_labels else {}
+    return logged | ledger.newest(store, task.name, Role.teacher, model, prompt)
+
+
 def send_to_desk(context: Context, task: Task) -> OnDesk:
     """Send one round: every test document, blind, and what the teacher is not sure of, up to `max_per_round`."""
     store = context.store
     everything = library.documents(store, task.name)
-    model, prompt = task.teacher.model, teacher_prompt(store, task)
-    labels = ledger.newest(store, task.name, Role.teacher, model, prompt)
+    labels = labels_of(context, task)
     sent = desk_log.sent(store, task.name)
     wave = 1 + max((record.round for record in sent.values()), default=0)
     waiting = route(everything, labels, sent, task.review.trust_above, None, wave)

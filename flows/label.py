@@ -12,6 +12,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import BaseModel, Field
 
+from flows.arrivals import Arrived, read_source
 from flows.asking import Asked, ask_teacher
 from flows.batches import InBatches, ask_in_batches
 from flows.context import Context, Runner, TaskName, call, find_task
@@ -19,24 +20,7 @@ from flows.desk import OnDesk, send_to_desk
 from flows.examples import freeze_examples, shown_with
 from flows.reporting import as_task, publish, reported_workplace
 from flows.unanswered import Unanswered, unanswered
-from prompts.privacy import check_source
-from prompts.sources import read_documents
-from prompts.task import Task
-from records import library
 from records.types import Outcome
-
-_FAULTS_SHOWN = 20
-
-
-class Arrived(BaseModel):
-    """What a source brought. `faults`: place and reason of the first documents that could not be read."""
-
-    added: int = 0
-    known: int = 0
-    duplicates: int = 0
-    unreadable: int = 0
-    faults: list[str] = []
-    ids: list[str] = Field(default=[], exclude=True)
 
 
 class Labelled(BaseModel):
@@ -60,8 +44,7 @@ class Labelled(BaseModel):
         return "\n".join(
             [
                 f"**{self.task}**",
-                f"- documents: {came.added} new, {came.known} known, {came.duplicates} duplicates, "
-                f"{came.unreadable} unreadable",
+                f"- documents: {came.text}",
                 *self.asked.lines,
                 *([f"- examples: {self.examples}"] if self.examples else []),
                 f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
@@ -88,8 +71,8 @@ def label(
 
     Args:
         task: A task by name (a folder in prompts/, or one used before), or the path of its folder.
-        documents: A JSONL, CSV or Parquet file, a folder of txt, md and pdf files, or a hub data set.
-            Empty: what is in the store.
+        documents: A JSONL, JSON, CSV or Parquet file, a folder of txt, md, pdf and docx files, a log, or a hub
+            data set. Empty: what is in the store.
         text_column: The column that holds the text. Empty: found by its name.
         limit: How many documents the teacher is asked about at most; all are kept. 0: no limit.
         budget_usd: US dollars that this run may cost, a hard stop beside the task's own in task.yaml. 0: none.
@@ -144,18 +127,3 @@ def label_documents(
         asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
     desk, shown = run(send_to_desk)(context, found), shown_with(context, found)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown)
-
-
-def read_source(context: Context, task: Task, source: str, text_column: str = "") -> Arrived:
-    """Take the documents of a source into the store. Raises InputError when none of it can be read."""
-    check_source(task, source)
-    loaded = read_documents(source, task.name, text_column or None, progress=context.progress)
-    added = library.add(context.store, loaded.documents)
-    return Arrived(
-        added=added.added,
-        known=added.known,
-        duplicates=loaded.duplicates,
-        unreadable=len(loaded.faults),
-        faults=[f"{fault.place}: {fault.reason}" for fault in loaded.faults[:_FAULTS_SHOWN]],
-        ids=[document.id for document in loaded.documents],
-    )

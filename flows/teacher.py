@@ -87,7 +87,7 @@ def preview(
         endpoint = at_batch_price(endpoint, found.teacher.batch_price_ratio)
     if documents:
         check_source(found, documents)
-        loaded = read_documents(documents, found.name, text_column or None, limit=limit or None)
+        loaded = read_documents(documents, found.name, text_column or None, limit=limit or None, logs=found.logs)
         texts, faults = {d.id: d for d in loaded.documents}, [f"{f.place}: {f.reason}" for f in loaded.faults]
         ids = list(texts)
     else:

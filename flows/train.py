@@ -87,7 +87,8 @@ def train_student(context: Context, task: str, recipe: str = "", run: Runner = c
 def freeze(context: Context, task: Task) -> DatasetVersion:
     """Freeze all corrections and trusted labels as a dataset version; the same rows again are the same version."""
     gold = corrections.settled(context.store, task.name).gold
-    documents = [d for d in library.documents(context.store, task.name) if d.split is not Split.test]
+    trained = (Split.train, Split.validation)
+    documents = [d for d in library.documents(context.store, task.name) if d.split in trained]
     rows = [_row(task, d, gold[d.id], "correction") for d in documents if d.id in gold]
     trusted = _trusted(context, task)
     rows += [_row(task, d, trusted[d.id], "trusted label") for d in documents if d.id in trusted]

@@ -14,21 +14,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from prompts.document_rules import DocumentRules, Logs, Price, Redact, Retrieval, Section
 from records.types import Answer
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,63}$")]
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Price = Annotated[float, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, strict types, an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LabelSpec(Section):
@@ -63,32 +57,6 @@ class Example(Section):
 
     document: Text
     answer: Answer
-
-
-class Retrieval(Section):
-    """Examples chosen for each document out of what people corrected, in place of the fixed `examples`.
-
-    `count` nearest ones, at most `per_label` of a label as long as other labels are left (a small teacher does better
-    with more of a label: `benchmarks/README.md` has the figures), each cut at `max_characters`. `by`: `tfidf` (words,
-    free), or an embedding model as a LiteLLM string (`provider/name`) with its address, key and `price` in US dollars
-    per million tokens (None: LiteLLM's table). The pool is frozen when `retort label --refresh-examples` says so; until
-    then the fixed examples are shown. `pool`: a version; None: the newest.
-    """
-
-    count: int = Field(default=6, ge=1, le=100)
-    by: str = Field(default="tfidf", pattern=r"^(tfidf|\S+/\S+)$")
-    per_label: int = Field(default=2, ge=1, le=100)
-    max_characters: int = Field(default=1_000, ge=50, le=20_000)
-    pool: int | None = Field(default=None, ge=1)
-    api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
-    price: Price | None = None
-
-
-class DocumentRules(Section):
-    """How a document is put into the prompt. A longer text is cut there, alike for teacher, student and gateway."""
-
-    max_characters: int = Field(default=8_000, ge=50, le=1_000_000)
 
 
 class Teacher(Section):
@@ -174,19 +142,6 @@ class Traffic(Section):
     sample_rate: Share = 1.0
 
 
-class Redact(Section):
-    """What is masked before a document leaves for a host that is not allowed: every match of `pattern`.
-
-    `pattern` is a regular expression (of the `regex` package; case counts unless it begins `(?i)`). A match becomes
-    `[NAME_1]`, `[NAME_2]`..., the same words the same number within a document. `mask` puts this text in its place
-    instead, the same for all, which cannot be turned back in a json answer.
-    """
-
-    name: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
-    pattern: str = Field(min_length=1, max_length=1_000)
-    mask: str | None = Field(default=None, max_length=64)
-
-
 class TaskFile(Section):
     """The whole of `task.yaml`.
 
@@ -212,6 +167,7 @@ class TaskFile(Section):
     redact: list[Redact] = Field(default=[], max_length=100)
     presidio: list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]] = Field(default=[], max_length=100)
     retrieval: Retrieval | None = None
+    logs: Logs | None = None
 
 
 class Task(TaskFile):

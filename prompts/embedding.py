@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from prompts.call import persist
-from prompts.definition import Retrieval, Task
+from prompts.definition import Task
+from prompts.document_rules import Retrieval
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import embed, input_price
 from prompts.privacy import check_model, masks

@@ -24,8 +24,8 @@ def shape_faults(error: ValidationError) -> list[str]:
 
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
+    faults = [*_privacy_faults(data), *_retrieval_faults(data), *_document_faults(data), *_logs_faults(data)]
     answer = data.get("answer")
-    faults = _privacy_faults(data) + _retrieval_faults(data)
     if not isinstance(answer, dict):
         return faults
     if answer.get("kind") == "choice":
@@ -144,6 +144,34 @@ def _json_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
         for misfit in held.iter_errors(example.get("answer")):
             faults.append(f"examples[{n}].answer.{'.'.join(map(str, misfit.path))}: {misfit.message[:200]}")
     return faults
+
+
+def _document_faults(data: dict[str, Any]) -> list[str]:
+    rules, answer = data.get("document"), data.get("answer")
+    if not isinstance(rules, dict):
+        return []
+    faults = []
+    if rules.get("max_tokens") is not None and "max_characters" in rules:
+        faults.append("document: max_tokens takes the place of max_characters; keep one of them")
+    if rules.get("max_tokens") is None and "keep_tail" in rules:
+        faults.append("document.keep_tail: there is no document.max_tokens, of which it is a share; give both or none")
+    if rules.get("label_near_duplicates_once") and isinstance(answer, dict) and answer.get("kind") == "json":
+        faults.append("document.label_near_duplicates_once: near-duplicates differ in what is extracted; choices only")
+    return faults
+
+
+def _logs_faults(data: dict[str, Any]) -> list[str]:
+    import regex
+
+    logs = data.get("logs")
+    if not isinstance(logs, dict) or not isinstance(logs.get("pattern"), str):
+        return []
+    try:
+        groups = regex.compile(logs["pattern"]).groups
+    except regex.error as fault:
+        return [f"logs.pattern: {_show(logs['pattern'])}: not a regular expression: {fault}"]
+    cure = "put the document, and nothing else, into one (...); others are (?:...)"
+    return [] if groups == 1 else [f"logs.pattern: {_show(logs['pattern'])}: {groups} groups, wanted 1; {cure}"]
 
 
 def _examples(data: dict[str, Any]) -> list[dict[str, Any]]:

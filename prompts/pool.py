@@ -15,7 +15,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from prompts.definition import Example, Retrieval, Task
+from prompts.definition import Example, Task
+from prompts.document_rules import Retrieval
 from prompts.embedding import Embedder, embedder_of
 from prompts.parse import parse
 from prompts.redaction import outgoing

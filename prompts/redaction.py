@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 import regex
 
-from prompts.definition import Example, Redact, Task
+from prompts.definition import Example, Task
+from prompts.document_rules import Redact
 from prompts.endpoint import Endpoint
 from records.types import Answer
 

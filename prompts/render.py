@@ -12,9 +12,13 @@ these vary, and stand after what does not.
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from prompts.cut import cut_to_tokens
 from prompts.definition import ChoiceAnswer, Example, Task
+from prompts.privacy import check_hub
+from prompts.tokenizer import PACKAGED, tokenizer_of
 from records.types import Answer
 
 Messages = list[dict[str, str]]
@@ -34,8 +38,11 @@ def render(task: Task, text: str, teaching: bool = False, examples: Sequence[Exa
 
 
 def document_text(task: Task, text: str) -> str:
-    """The document as it stands in the prompt: outer white space removed, cut at `document.max_characters`."""
-    return text.strip()[: task.document.max_characters]
+    """The document as it stands in the prompt: outer white space removed, and cut as `document` in the task says."""
+    rules = task.document
+    if rules.max_tokens is None:
+        return text.strip()[: rules.max_characters]
+    return cut_to_tokens(text.strip(), _counted_by(task), rules.max_tokens, rules.keep_tail)
 
 
 def answer_text(task: Task, value: Answer) -> str:
@@ -68,13 +75,29 @@ def prompt_fingerprint(task: Task, teaching: bool, pool: str | None = None) -> s
     answer = task.said if isinstance(task.answer, ChoiceAnswer) else task.answer.schema_
     chosen = teaching and pool is not None and task.retrieval is not None
     fixed = render(task, "", teaching, [] if chosen else None)
-    shape = [_VERSION, fixed, task.document.max_characters, task.answer.kind, answer]
+    shape = [_VERSION, fixed, _cutting(task), task.answer.kind, answer]
     if chosen and task.retrieval is not None:
         rules = task.retrieval.model_dump(include={"count", "by", "per_label", "max_characters"})
         host = urlsplit(task.retrieval.api_base or "").hostname
         shape.append({"pool": pool, "choice": CHOICE_VERSION, "host": host, **rules})
     blob = json.dumps(shape, ensure_ascii=False, sort_keys=True)
     return hashlib.blake2b(blob.encode(), digest_size=8).hexdigest()
+
+
+def _cutting(task: Task) -> int | list[str | int | float]:
+    """How long documents are cut, for the fingerprint: a number of characters, or the whole rule in tokens."""
+    rules = task.document
+    if rules.max_tokens is None:
+        return rules.max_characters
+    return ["head and tail", rules.max_tokens, rules.keep_tail, tokenizer_of(_counted_by(task)).identity]
+
+
+def _counted_by(task: Task) -> str:
+    """The base model whose tokens are counted. Raises InputError for a hub's where the task's privacy forbids it."""
+    base = task.student.base_model
+    if base != PACKAGED and not Path(base).expanduser().is_dir():
+        check_hub(task, f"the tokenizer of {base!r}")
+    return base
 
 
 def _answers_explained(task: Task) -> str:

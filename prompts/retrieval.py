@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from prompts.definition import Retrieval
+from prompts.document_rules import Retrieval
 from records.split import canonical, cluster_of, document_id
 from records.types import Answer
 

@@ -41,6 +41,11 @@ def _kept(db: sa.Connection, keys: Collection[str]) -> dict[str, Label]:
     return {row.key: Label.model_validate(dict(row._mapping)) for row in rows}
 
 
+def add(store: Store, labels: Sequence[Label]) -> int:
+    """Keep answers that nobody was asked for (copies, logged ones); how many were new. They belong to no run."""
+    return store.add(table, [row_of(label) for label in labels])
+
+
 def answered_keys(store: Store, keys: Collection[str], again: Collection[Outcome] = (Outcome.failed,)) -> set[str]:
     """Which of these keys need not be asked again: all that are known, but those whose outcome is in `again`."""
     done = table.c.outcome.not_in([outcome.value for outcome in again])

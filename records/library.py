@@ -1,4 +1,7 @@
-"""The documents of a task, in the store. Grain: one row per task and content."""
+"""The documents of a task, in the store. Grain: one row per task and content.
+
+A document's split is settled when it arrives, by `records.clusters`, and never changes afterwards.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -11,13 +14,15 @@ from records.tables import documents as table
 from records.types import Document, Split
 
 _PAGE = 500
+_CHUNK = 1_000
 
 
 class Added(NamedTuple):
-    """How many documents were new and how many were there already."""
+    """How many documents were new and how many were there already; of the new, how many are near-duplicates."""
 
     added: int
     known: int
+    near: int = 0
 
 
 def document(
@@ -27,7 +32,10 @@ def document(
     external_id: str | None = None,
     metadata: dict[str, str | int | float] | None = None,
 ) -> Document:
-    """A document from its text: id, cluster and split follow from the content."""
+    """A document from its text: id, cluster and split follow from the content.
+
+    Where the store knows a near-duplicate, `add` keeps it with that one's cluster and split instead.
+    """
     cluster = cluster_of(text)
     return Document(
         task=task,
@@ -72,10 +80,21 @@ def _ids(store: Store, task: str) -> list[str]:
 
 
 def add(store: Store, documents: Iterable[Document]) -> Added:
-    """Keep the documents that are new, in one transaction."""
-    rows = [row_of(d) for d in documents]
-    added = store.add(table, rows)
-    return Added(added, len(rows) - added)
+    """Keep the documents that are new, each with its cluster and split; in transactions of 1,000."""
+    from records.clusters import Clusters
+
+    given = list(documents)
+    added = near = 0
+    for task in dict.fromkeys(d.task for d in given):
+        of_task = [d for d in given if d.task == task]
+        for n in range(0, len(of_task), _CHUNK):
+            clusters = Clusters(store, task, of_task[n : n + _CHUNK])
+            with store.begin_alone(f"documents of {task}") as db:
+                settled = clusters.settle(db)
+                store.add_many(db, table, [row_of(d) for d in settled])
+            added += len(settled)
+            near += clusters.near
+    return Added(added, len(given) - added, near)
 
 
 def documents(store: Store, task: str, split: Split | None = None) -> list[Document]:

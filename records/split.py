@@ -1,8 +1,9 @@
 """Which split a document is in, for ever: a function of its content alone.
 
 Near-duplicates must share a split, or a test document would be trained on with another date. The hash is therefore
-taken of a *canonical* text: lower case, letters only (digits, punctuation and white space do not count). Chance, a
-seed and the order of arrival play no part, so the answer is the same on every machine and after a year of harvests.
+taken of a *canonical* text: lower case, letters only (digits, punctuation and white space do not count). Chance and a
+seed play no part, so the answer is the same on every machine and after a year of harvests. A document that is nearly
+like one that is known already takes that one's cluster instead of its own (`records.library` has the whole rule).
 
     70 % train, 10 % validation, 20 % test (of the hash space).
 """

@@ -6,6 +6,7 @@ compares the two).
 
 from sqlalchemy import Boolean, Float, Index, Integer, String, Table, Text
 from sqlalchemy import Column as C
+from sqlalchemy.types import BigInteger
 
 from records.columns import Moment, metadata
 from records.columns import json as _json
@@ -18,6 +19,7 @@ __all__ = [
     "corrections",
     "datasets",
     "desk_records",
+    "document_bands",
     "documents",
     "embeddings",
     "labels",
@@ -55,6 +57,17 @@ documents = Table(
     C("metadata", _json, nullable=False),
     C("created_at", Moment, nullable=False),
     Index("documents_by_split", "task", "split"),
+    Index("documents_by_cluster", "task", "cluster"),
+)
+
+document_bands = Table(
+    "document_bands",
+    metadata,
+    C("task", String, primary_key=True),
+    C("band", BigInteger, primary_key=True),
+    C("cluster", String, primary_key=True),
+    C("document_id", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 labels = Table(
@@ -80,6 +93,7 @@ labels = Table(
     C("run", String),
     C("reason", String),
     C("samples", _json),
+    C("copied_from", String),
     Index("labels_by_document", "task", "role", "model", "document_id"),
 )
 

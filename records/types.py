@@ -26,11 +26,12 @@ def now() -> datetime:
 
 
 class Split(StrEnum):
-    """Where a document belongs, for ever (see `records.split`)."""
+    """Where a document belongs, for ever (see `records.split`). `withheld`: neither trained on nor tested with."""
 
     train = "train"
     validation = "validation"
     test = "test"
+    withheld = "withheld"
 
 
 class Role(StrEnum):
@@ -104,6 +105,7 @@ class Label(Record):
 
     `run`: which run asked; `reason`: a word for why there is no answer, `error` the sentence;
     `samples`: each text the model gave, where it was asked more than once. Tokens and cost are of all its calls.
+    `copied_from`: the near-duplicate document whose answer this is; the model was not asked.
     """
 
     key: str
@@ -126,6 +128,7 @@ class Label(Record):
     run: str | None = None
     reason: Reason | None = None
     samples: list[str] | None = None
+    copied_from: str | None = None
 
 
 class DeskRecord(Record):

@@ -77,7 +77,7 @@ class Demo:
         return before, ask(self.context.settings, TASK, MESSAGE)
 
     def _read(self) -> None:
-        from flows.label import read_source
+        from flows.arrivals import read_source
 
         for source in ("documents.jsonl", "letters"):
             read_source(self.context, self.task, str(self.task.folder / "sample" / source))

@@ -17,7 +17,9 @@ def label(
     task: Task = DEFAULT_TASK,
     documents: Annotated[
         str,
-        typer.Option(help="JSONL, CSV or Parquet file, folder of txt, md, pdf, or hub data set. Default: the store's."),
+        typer.Option(
+            help="JSONL, CSV or Parquet, folder of txt, md, pdf, docx, log, hub data set. Default: the store's."
+        ),
     ] = "",
     text_column: Annotated[str, typer.Option(help="Column that holds the text. Default: found by its name.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="Documents to ask about at most; all are kept. 0: no limit.")] = 0,

@@ -4,6 +4,8 @@
 - What the teacher could not answer readably, or refused.
 - What it answered with less confidence than `trust_above`, or without saying how sure it is; the least sure first.
 
+Nobody is asked about a document that is withheld: it would be neither trained on nor tested with.
+
 The rest is trusted. A failed call is no answer and is asked again, so it goes to nobody; nor does a document that is on
 the desk already. Where a round is limited, test documents take half of it at most while others wait.
 """
@@ -39,7 +41,8 @@ def route(
     """
     waiting = [d for d in documents if d.id not in sent]
     test = [_blind(d, round) for d in waiting if d.split == Split.test]
-    others = [(d, labels[d.id]) for d in waiting if d.split != Split.test and d.id in labels]
+    trained = (Split.train, Split.validation)
+    others = [(d, labels[d.id]) for d in waiting if d.split in trained and d.id in labels]
     doubtful = [
         _with_suggestion(d, label, reason, round) for d, label in others if (reason := doubt(label, trust_above))
     ]

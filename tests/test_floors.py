@@ -37,11 +37,13 @@ DOORS = {
     "scipy": {"evaluation"},
     "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
     "matplotlib": {"evaluation"},
-    "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval"},
+    # figures; vectors; the hashes of near-duplicates
+    "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval", "records/near"},
     "jinja2": {"evaluation"},
     "datasets": {"prompts/readers", "training/dataset"},  # documents in; rows out
-    "pypdfium2": {"prompts/readers"},
-    "regex": {"prompts/redaction"},
+    "pypdfium2": {"prompts/pdf_text"},
+    "tokenizers": {"prompts/tokenizer"},
+    "regex": {"prompts/logs", "prompts/faults", "prompts/redaction"},  # searched with a time limit; checked
     "presidio_analyzer": {"prompts/presidio_door"},
     "spacy": {"prompts/presidio_door"},
     "tldextract": {"prompts/presidio_door"},

@@ -25,11 +25,12 @@ from fixtures_serving import teacher, verdict
 from task_folders import make_task, write_task
 
 from evaluation.gate import Rule
+from flows.arrivals import Arrived, read_source
 from flows.asking import Asked, ask_teacher
 from flows.collect import _counted, collect_answers
 from flows.context import find_task
 from flows.harvest import bring_back, harvest_traffic
-from flows.label import Arrived, Labelled, read_source
+from flows.label import Labelled
 from flows.release import release_student
 from flows.teacher import preview
 from flows.train import freeze, train_student

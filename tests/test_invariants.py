@@ -4,6 +4,7 @@ Nothing of ours is patched. A crash is made in the database (a trigger that refu
 """
 
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -39,6 +40,7 @@ from prompts.render import teaching_turns
 from prompts.standin import Standin
 from records import corrections, ledger, library, registry, taskbook, traffic
 from records.errors import InputError, NotApproved
+from records.split import cluster_of, split_of
 from records.types import Decision, Outcome, Request, Role, Split
 from review.routing import Reason, route
 from serving.answering import Answering, NoAnswer
@@ -46,6 +48,7 @@ from serving.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("litellm_closed")
 ROOT = Path(__file__).parents[1]
+LETTERS = str.maketrans("0123456789", "abcdefghij")
 OPEN_GATE = {"margin": 0.99, "min_test_documents": 1, "max_unreadable_rate": 0.5}
 
 
@@ -109,6 +112,40 @@ async def test_1_one_prompt_is_trained_asked_gated_and_served(tmp_path, context,
     assert (after.source, before.source) == (f"{task.name}@1 {made.model_name}", f"{task.name}@teacher openai/tiny")
 
 
+async def test_1_a_long_document_is_cut_to_the_same_bytes_for_training_teacher_gate_and_gateway(tmp_path, context):
+    [text] = texts(Split.train, 1, about="data")
+    long = f"\n{text} {' '.join(f'On day {n} somebody wrote.' for n in range(300))} Signed: Anna\n"
+    async with Standin(["data"]) as teacher, Standin(["data"]) as student:
+        rules = {"max_tokens": 120, "keep_tail": 0.3}
+        task = task_at(tmp_path / "t", teacher.url, student.url, document=rules)
+        taskbook.remember(context.store, task.name, task.fingerprint, task.folder, task.definition)
+        [document] = arrive(context, task, long)
+        people_say(context, task, {document.id: "privacy"})
+        made = trained(context, task)
+        await label_many(
+            context.store, task, [document], student_endpoint(task, made.model_name, NOWHERE), Role.student
+        )
+        await asyncio.to_thread(ask_teacher, context, task)
+        registry.add_verdict(context.store, verdict(task.name, "v", hash_=HASH))
+        registry.release(context.store, task.name, HASH, "v")
+        journal = Journal(context.store)
+        await Answering(context.store, NOWHERE, {}, journal).answer(task, long)
+        journal.close()
+    [row] = rows_of(registry.dataset(context.store, task.name, 1)).values()
+    shown = row["messages"][1]["content"]
+    assert shown.startswith(text) and shown.endswith("Signed: Anna") and "\n[...]\n" in shown
+    assert len(asked_about(student, shown)) == 2 and len(asked_about(teacher, shown)) == 1
+    sent = {message["content"] for body in (*student.bodies, *teacher.bodies) for message in body["messages"]}
+    assert {content for content in sent if "somebody wrote" in content} == {shown}
+    elsewhere = (
+        "import sys; from pathlib import Path; from prompts.task import load_task; from prompts.render import render"
+    )
+    code = f"{elsewhere}; print(render(load_task(Path(sys.argv[1])), sys.stdin.read())[-1]['content'], end='')"
+    command = [sys.executable, "-c", code, str(task.folder)]
+    other = subprocess.run(command, input=long, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert other.stdout == shown
+
+
 # --- 2
 
 
@@ -150,6 +187,34 @@ def test_2_the_order_of_arrival_changes_neither_split_nor_dataset(tmp_path):
         context.store.close()
     assert found[0] == found[1]
     assert sorted(found[0][0].values()) == ["test"] * 3 + ["train"] * 5 + ["validation"] * 2
+
+
+def test_2_near_duplicates_share_a_split_and_one_between_two_splits_is_in_neither(tmp_path, context):
+    task = make_task(tmp_path / "mail")
+    endings = ("alo", "eri", "ima", "uno", "oto", "ise", "ana", "ulo")
+    words = [f"{a}{b}{c}" for a in "bdfgk" for b in endings for c in "st"]
+
+    def side(split, places):
+        for n in itertools.count():
+            other = str(n).translate(LETTERS)
+            text = " ".join(f"{word}{other}" if at in places else word for at, word in enumerate(words))
+            if split_of(cluster_of(text)) is split:
+                return text
+
+    sides = {Split.test: side(Split.test, range(7)), Split.train: side(Split.train, range(73, 80))}
+    between = " ".join(words)
+    near_test = sides[Split.test] + " addendum"
+    for text in (*sides.values(), between, near_test):
+        arrive(context, task, text)
+    splits = {d.text: d.split for d in library.documents(context.store, task.name)}
+    assert splits == {
+        sides[Split.test]: Split.test,
+        sides[Split.train]: Split.train,
+        between: Split.withheld,
+        near_test: Split.test,
+    }
+    people_say(context, task, {d.id: "debt" for d in library.documents(context.store, task.name)})
+    assert {row["messages"][1]["content"] for row in rows_of(freeze(context, task)).values()} == {sides[Split.train]}
 
 
 # --- 3

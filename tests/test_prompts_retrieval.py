@@ -13,7 +13,7 @@ from flows.label import ask_teacher
 from flows.teacher import preview
 from flows.train import freeze
 from flows.trial import measure, verdict_of
-from prompts.definition import Retrieval
+from prompts.document_rules import Retrieval
 from prompts.endpoint import teacher_endpoint
 from prompts.engine import label_many
 from prompts.estimate import estimate, highest_cost

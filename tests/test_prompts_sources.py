@@ -1,11 +1,12 @@
 """Documents come in from every format; what cannot be read is reported and the rest goes on."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from prompts.sources import read_documents
+from prompts.sources import Counts, read_documents, stream_documents
 from records.errors import InputError
 from records.split import document_id
 
@@ -81,13 +82,13 @@ def test_a_folder_gives_its_texts_and_pdfs_and_reports_the_unreadable(tmp_path):
     (tmp_path / "c.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     (tmp_path / "d.pdf").write_bytes(b"")
     (tmp_path / "e.txt").write_bytes(b"\xff\xfe")
-    (tmp_path / "ignored.docx").write_bytes(b"PK")
+    (tmp_path / "f.docx").write_bytes(b"PK")
     write_pdf(tmp_path / "scan.pdf")
     loaded = read_documents(str(tmp_path), "mail")
     assert [(d.text, d.external_id) for d in loaded.documents] == [("Plain.", "a.txt"), ("# Marked", "deep/b.md")]
     reasons = {f.place: f.reason for f in loaded.faults}
-    assert set(reasons) == {"c.pdf", "d.pdf", "e.txt", "scan.pdf"}
-    assert "corrupt" in reasons["c.pdf"] and "corrupt" in reasons["d.pdf"]
+    assert set(reasons) == {"c.pdf", "d.pdf", "e.txt", "f.docx", "scan.pdf"}
+    assert all("corrupt" in reasons[name] for name in ("c.pdf", "d.pdf", "f.docx"))
     assert "not UTF-8" in reasons["e.txt"]
     assert "no text" in reasons["scan.pdf"]
 
@@ -122,6 +123,60 @@ def test_a_text_column_is_guessed_or_named_or_asked_for(tmp_path):
 def test_a_limit_stops_the_reading(tmp_path):
     source = write_lines(tmp_path / "a.jsonl", *({"text": f"Number {n}"} for n in range(50)))
     assert len(read_documents(source, "mail", limit=7).documents) == 7
+
+
+def test_documents_are_streamed_one_by_one_with_their_faults_in_between_and_counted_along(tmp_path):
+    source = write_lines(tmp_path / "a.jsonl", {"text": "One."}, "no json", {"text": "One."}, {"text": "Two."}, "[")
+    counts = Counts()
+    stream = stream_documents(source, "mail", counts=counts)
+    assert (next(stream).document.text, counts.documents) == ("One.", 1)
+    assert [getattr(found, "place", None) for found in stream] == ["line 2", None, "line 5"]
+    assert (counts.documents, counts.duplicates, counts.unreadable) == (2, 1, 2)
+
+
+def test_the_memory_that_streaming_takes_does_not_grow_with_the_source(tmp_path):
+    def most_bytes(rows):
+        path = tmp_path / f"{rows}.jsonl"
+        path.write_text("".join(json.dumps({"text": f"{n} {'x' * 2_000}"}) + "\n" for n in range(rows)))
+        tracemalloc.start()
+        count = sum(1 for _ in stream_documents(str(path), "mail"))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == rows
+        return most
+
+    most_bytes(10)  # what is loaded once
+    assert most_bytes(6_000) - most_bytes(1_000) < 5_000 * 300  # the ids alone; the texts are 10 MB
+
+
+def test_a_json_file_holds_an_array_or_the_list_of_an_api(tmp_path):
+    for held in ([{"text": "One."}, 7], {"object": "list", "data": [{"text": "One."}, 7]}):
+        (tmp_path / "a.json").write_text(json.dumps(held))
+        loaded = read_documents(str(tmp_path / "a.json"), "mail")
+        assert (texts(loaded), [f.place for f in loaded.faults]) == (["One."], ["row 2"])
+    for held, reason in (("7", "neither an array"), ("{", "not JSON")):
+        (tmp_path / "a.json").write_text(held)
+        with pytest.raises(InputError, match=reason):
+            read_documents(str(tmp_path / "a.json"), "mail")
+
+
+def test_an_empty_file_is_not_told_what_a_folder_is_read_for(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"empty\.jsonl: no documents in it\. Give a source that holds some\.$"):
+        read_documents(str(tmp_path / "empty.jsonl"), "mail")
+    with pytest.raises(InputError, match=r"folder: no documents in it\. A folder is read for \.doc"):
+        read_documents(str(tmp_path / "folder"), "mail")
+
+
+@pytest.mark.parametrize(
+    "name", ["letters/mails", "mails", "letters/deep/mails", "letters/mails.docx", "./mails", "owner/mails.v2"]
+)
+def test_a_mistyped_path_is_told_as_one_and_no_hub_is_asked(tmp_path, monkeypatch, name):
+    (tmp_path / "letters").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^{name}: no such file or folder"):
+        read_documents(name, "mail")
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "./nowhere", "a.docx", "empty.jsonl", "bad.jsonl", "folder"])

@@ -13,6 +13,7 @@ import pytest
 from fixtures_training import ROOT, TEXTS, SmallTraining, _alive, small_rows
 from training_standin import make_standin
 
+from prompts.tokenizer import tokenizer_of
 from records.errors import InputError, ServiceError
 from training import base, dataset, export, recipe, run
 from training.environment import run_in_training
@@ -120,6 +121,16 @@ def test_an_unusable_base_model_is_refused_before_anything_starts(tmp_path: Path
     with pytest.raises(InputError, match="neither 'smollm2-135m-instruct', nor a folder"):
         base.ensure_base("no such model", tmp_path, tmp_path / "python")
     assert base.ensure_base("org/model-7b", tmp_path, tmp_path / "python") == "org/model-7b"
+
+
+@pytest.mark.real
+def test_documents_are_cut_by_the_tokenizer_that_the_student_is_trained_with(base_model: str):
+    packaged, trained = tokenizer_of(base.PACKAGED), tokenizer_of(base_model)
+    texts = ["12345 and 6,789.50 EUR", "  two\n\n\ttab", "naïve – €", "日本語 🙂", "<|im_start|>user\nhi<|im_end|>\n"]
+    texts += [path.read_text("utf-8") for path in sorted(Path(__file__).parents[1].glob("*.md"))]
+    for text in texts:
+        ours, theirs = (tokens.vendor.encode(text, add_special_tokens=False) for tokens in (packaged, trained))
+        assert (ours.ids, ours.offsets) == (theirs.ids, theirs.offsets)
 
 
 @pytest.mark.real

@@ -113,6 +113,8 @@ def _check(task: str, rows: Sequence[Row]) -> None:
 
 def _check_split(row: Row) -> None:
     belongs = split_of(row.cluster)
+    if row.split is Split.withheld:
+        raise InputError(f"Document {row.document_id} is withheld: it is too like two splits. Leave it out.")
     if Split.test in (row.split, belongs):
         raise InputError(f"Document {row.document_id} is a test document: it is never trained on. Leave it out.")
     if row.split is not belongs:
