@@ -1,6 +1,7 @@
 """The way from a step to the review desk: address and key from the settings, the form from the task, one round sent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from pydantic import BaseModel
@@ -17,9 +18,10 @@ from records.types import DeskRecord, Label, Role, Split
 from review import people
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
-from review.routing import route
+from review.routing import Shortlist, route
 
 WORKSPACE = "retort"
+_PAGE = 500
 
 
 class OnDesk(BaseModel):
@@ -62,51 +64,62 @@ def seat_reviewers(context: Context, desk: Desk) -> None:
         people.ensure(desk, known.reviewers)
 
 
-def labels_of(context: Context, task: Task) -> dict[str, Label]:
-    """What the teacher said of each document; where it was not asked, what a log says that was answered."""
+def labels_of(context: Context, task: Task, ids: Collection[str]) -> dict[str, Label]:
+    """What the teacher said of these documents; where it was not asked, what a log says that was answered."""
     store, model, prompt = context.store, task.teacher.model, teacher_prompt(context.store, task)
-    logged = kindred.logged(store, task.name) if task.logs and task.logs.answers_as_labels else {}
-    return logged | ledger.newest(store, task.name, Role.teacher, model, prompt)
+    logged = kindred.logged(store, task.name, ids) if task.logs and task.logs.answers_as_labels else {}
+    return logged | ledger.newest(store, task.name, Role.teacher, model, prompt, ids)
 
 
 def send_to_desk(context: Context, task: Task) -> OnDesk:
     """Send one round: every test document, blind, and what the teacher is not sure of, up to `max_per_round`."""
-    store = context.store
-    everything = library.documents(store, task.name)
-    labels = labels_of(context, task)
-    sent = desk_log.sent(store, task.name)
-    wave = 1 + max((record.round for record in sent.values()), default=0)
-    waiting = route(everything, labels, sent, task.review.trust_above, None, wave)
-    records = route(everything, labels, sent, task.review.trust_above, task.review.max_per_round, wave)
+    sent = desk_log.rounds(context.store, task.name)
+    wave = 1 + max(sent.values(), default=0)
+    chosen = _chosen(context, task, sent, wave)
+    ids = [record.document_id for record in chosen.records]
+    labels, texts = labels_of(context, task, ids), library.get(context.store, task.name, ids)
     with open_desk(context) as desk:
         seat_reviewers(context, desk)
         board = desk.ensure(
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
-        expected = expected_accuracy(context, task, records, labels)
-        by_field = {r.document_id: labels[r.document_id].scores for r in records if isinstance(r.suggestion, dict)}
-        board.send(records, {d.id: d.text for d in everything}, context.progress, expected, by_field)
-        desk_log.record(store, records)
+        expected = expected_accuracy(context, task, chosen.records)
+        by_field = {r.document_id: labels[r.document_id].scores for r in chosen.records if _is_object(r)}
+        board.send(chosen.records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
+        desk_log.record(context.store, chosen.records)
         return OnDesk(
-            sent=len(records),
+            sent=len(ids),
             round=wave,
-            blind=sum(record.blind for record in records),
-            total=len(sent) + len(records),
-            held_back=len(waiting) - len(records),
+            blind=sum(record.blind for record in chosen.records),
+            total=len(sent) + len(ids),
+            held_back=chosen.waiting - len(ids),
             url=board.url,
         )
 
 
-def expected_accuracy(
-    context: Context, task: Task, records: Sequence[DeskRecord], labels: Mapping[str, Label]
-) -> dict[str, float]:
+def _chosen(context: Context, task: Task, sent: Collection[str], wave: int) -> Shortlist:
+    """The round's records, found a page of documents at a time: there may be a million."""
+    chosen = Shortlist(task.review.max_per_round)
+    waiting = (d for d in library.Stream(context.store, task.name) if d.id not in sent)
+    while page := list(itertools.islice(waiting, _PAGE)):
+        labels = labels_of(context, task, [d.id for d in page])
+        chosen.add(route(page, labels, sent, task.review.trust_above, None, wave))
+    return chosen
+
+
+def _is_object(record: DeskRecord) -> bool:
+    return isinstance(record.suggestion, dict)
+
+
+def expected_accuracy(context: Context, task: Task, records: Sequence[DeskRecord]) -> dict[str, float]:
     """How often answers as sure as each record's suggestion were right, by document, as far as gold tells.
 
     Measured on test documents only: those people answered without a suggestion, and whatever the teacher's confidence.
     """
-    test = {d.id for d in library.documents(context.store, task.name, Split.test)}
-    gold = {i: answer for i, answer in corrections.settled(context.store, task.name).gold.items() if i in test}
-    teacher = candidate(task.teacher.model, Role.teacher, labels.values())
+    settled = corrections.settled(context.store, task.name).gold
+    test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
+    teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
+    gold = {i: answer for i, answer in settled.items() if i in test}
     bins = reliability.table(reliability.sure_and_right(teacher, score_candidate(teacher, gold)))
     found = {r.document_id: reliability.expected_accuracy(bins, r.score) for r in records if r.score is not None}
     return {i: round(one.value, 4) for i, one in found.items() if one is not None and one.value is not None}

@@ -14,6 +14,13 @@ def record(store: Store, rows: Iterable[DeskRecord]) -> int:
     return store.add(table, [row_of(r) for r in rows])
 
 
+def rounds(store: Store, task: str) -> dict[str, int]:
+    """In which round each document was sent: of a task with a million documents, no more than that is held."""
+    query = sa.select(table.c.document_id, table.c.round).where(table.c.task == task)
+    with store.read() as db:
+        return {i: number for i, number in db.execute(query)}
+
+
 def sent(store: Store, task: str) -> dict[str, DeskRecord]:
     """All that was sent for a task, by document."""
     query = sa.select(table).where(table.c.task == task)

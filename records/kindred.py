@@ -4,7 +4,7 @@ of_clusters(store, "legal_intake", model, prompt, clusters)     # cluster -> the
 logged(store, "legal_intake")                                   # document id -> what the log says was answered
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -53,9 +53,11 @@ def of_clusters(store: Store, task: str, model: str, prompt: str, clusters: Iter
     return found
 
 
-def logged(store: Store, task: str) -> dict[str, Label]:
-    """The newest answer to each document that came with a log."""
+def logged(store: Store, task: str, ids: Collection[str] | None = None) -> dict[str, Label]:
+    """The newest answer to each document (of these, if given: a page of them) that came with a log."""
     query = sa.select(labels).where(labels.c.task == task, labels.c.model.startswith(LOGGED, autoescape=True))
+    if ids is not None:
+        query = query.where(labels.c.document_id.in_(list(ids)))
     with store.read() as db:
         rows = db.execute(query.order_by(labels.c.created_at)).mappings()
         return {row["document_id"]: Label.model_validate(dict(row)) for row in rows}

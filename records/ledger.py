@@ -5,7 +5,7 @@ says which need not be. An answer that is asked for anew (a failed call; others 
 of the old one, whose cost stays with its run as a charge.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ from records.store import Store, row_of
 from records.tables import labels as table
 from records.types import Label, Outcome, Role
 
-_RECENT = 500
+_RECENT = _PAGE = 500
 
 
 def save(store: Store, labels: Sequence[Label]) -> None:
@@ -58,19 +58,39 @@ def labels(
     store: Store, task: str, role: Role | None = None, model: str | None = None, prompt: str | None = None
 ) -> list[Label]:
     """A task's answers, oldest first, narrowed to a role, a model, a prompt fingerprint."""
+    return list(_labels(store, task, role, model, prompt, None))
+
+
+def newest(
+    store: Store,
+    task: str,
+    role: Role,
+    model: str | None = None,
+    prompt: str | None = None,
+    ids: Collection[str] | None = None,
+) -> dict[str, Label]:
+    """The newest answer to each document (of these, if given) that a model in this role gave."""
+    pages = [None] if ids is None else _pages(list(ids))
+    found = (label for page in pages for label in _labels(store, task, role, model, prompt, page))
+    return {label.document_id: label for label in found}
+
+
+def _pages(keys: Sequence[str]) -> list[Sequence[str]]:
+    """As many at a time as one query takes."""
+    return [keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE)]
+
+
+def _labels(
+    store: Store, task: str, role: Role | None, model: str | None, prompt: str | None, ids: Sequence[str] | None
+) -> Iterator[Label]:
     query = sa.select(table).where(table.c.task == task)
     for column, value in ((table.c.role, role), (table.c.model, model), (table.c.prompt, prompt)):
         if value is not None:
             query = query.where(column == value)
+    if ids is not None:
+        query = query.where(table.c.document_id.in_(ids))
     with store.read() as db:
-        return [Label.model_validate(dict(r._mapping)) for r in db.execute(query.order_by(table.c.created_at))]
-
-
-def newest(
-    store: Store, task: str, role: Role, model: str | None = None, prompt: str | None = None
-) -> dict[str, Label]:
-    """The newest answer to each document that a model in this role gave."""
-    return {label.document_id: label for label in labels(store, task, role, model, prompt)}
+        yield from (Label.model_validate(dict(r._mapping)) for r in db.execute(query.order_by(table.c.created_at)))
 
 
 def ids_with(store: Store, task: str, role: Role, model: str, prompt: str, outcomes: Collection[Outcome]) -> list[str]:

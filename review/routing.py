@@ -46,8 +46,35 @@ def route(
     doubtful = [
         _with_suggestion(d, label, reason, round) for d, label in others if (reason := doubt(label, trust_above))
     ]
-    doubtful.sort(key=lambda r: -1.0 if r.score is None else r.score)
+    doubtful.sort(key=_least_sure_first)
     return _limited(test, doubtful, max_records)
+
+
+class Shortlist:
+    """The records of one round out of any number of pages, of which no more are held than the round takes.
+
+    `waiting`: how many records there are in all, for this round and later ones.
+    """
+
+    def __init__(self, max_records: int) -> None:
+        """`max_records`: of one round."""
+        self._most = max_records
+        self._test: list[DeskRecord] = []
+        self._doubtful: list[DeskRecord] = []
+        self.waiting = 0
+
+    def add(self, records: Sequence[DeskRecord]) -> None:
+        """Add what `route` found on one page, without a limit there."""
+        self.waiting += len(records)
+        self._test += [r for r in records if r.blind][: self._most - len(self._test)]
+        self._doubtful += [r for r in records if not r.blind]
+        self._doubtful.sort(key=_least_sure_first)
+        del self._doubtful[self._most :]
+
+    @property
+    def records(self) -> list[DeskRecord]:
+        """The round's, as `route` would give them for all pages at once."""
+        return _limited(self._test, self._doubtful, self._most)
 
 
 def doubt(label: Label, trust_above: float) -> Reason | None:
@@ -77,6 +104,10 @@ def _with_suggestion(document: Document, label: Label, reason: Reason, round: in
         suggestion=label.value,
         score=label.confidence if label.value is not None else None,
     )
+
+
+def _least_sure_first(record: DeskRecord) -> float:
+    return -1.0 if record.score is None else record.score
 
 
 def _limited(test: list[DeskRecord], doubtful: list[DeskRecord], limit: int | None) -> list[DeskRecord]:

@@ -115,7 +115,7 @@ def test_a_logged_answer_goes_to_review_until_the_teacher_has_answered_itself(tm
     read_source(context, task, log(tmp_path / "log.jsonl", first, second))
     documents = {d.text: d for d in library.documents(context.store, task.name)}
     teacher_says(context, task, documents[first], "debt", 0.4)
-    found = labels_of(context, task)
+    found = labels_of(context, task, [d.id for d in documents.values()])
     assert {text: found[d.id].value for text, d in documents.items()} == {first: "debt", second: "lease"}
     sent = route(list(documents.values()), found, {}, 0.9, None, 1)
     assert {(r.document_id, r.suggestion, r.reason) for r in sent} == {

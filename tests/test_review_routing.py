@@ -15,7 +15,7 @@ from review import agreement, fields, people, plain, routing, scripted
 from review.embedded import home, launch, text
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
-from review.routing import Reason, route
+from review.routing import Reason, Shortlist, route
 from review.shape import shape
 
 LABELS = {"lease": "Renting premises", "nda": "Confidentiality"}
@@ -42,6 +42,21 @@ def label(id_: str, confidence: float | None = 0.5, outcome: Outcome = Outcome.a
 
 def routed(documents: list[Document], labels: list[Label], sent: tuple[str, ...] = (), limit: int | None = None):
     return route(documents, {x.document_id: x for x in labels}, set(sent), 0.8, limit, round=2)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.one_of(st.none(), st.floats(0, 1))), max_size=40),
+    st.integers(1, 12),
+    st.integers(1, 10),
+)
+def test_a_round_found_page_by_page_is_the_round_found_at_once(given_, most, size):
+    documents = [document(f"{n}", Split.test if test else Split.train) for n, (test, _) in enumerate(given_)]
+    labels = [label(f"{n}", confidence) for n, (_, confidence) in enumerate(given_)]
+    chosen = Shortlist(most)
+    for start in range(0, len(documents), size):
+        chosen.add(routed(documents[start : start + size], labels))
+    assert [r.document_id for r in chosen.records] == [r.document_id for r in routed(documents, labels, limit=most)]
+    assert chosen.waiting == len(routed(documents, labels))
 
 
 def test_every_test_document_goes_to_the_desk_blind():
