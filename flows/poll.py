@@ -1,4 +1,4 @@
-"""batches: what waits in the providers' batch APIs -> answers in the store -> what needs a person goes to the desk.
+"""poll: what waits in the providers' batch APIs -> answers in the store -> what needs a person goes to the desk.
 
 A poll, since no provider calls us: nothing waits, nothing is done. What expired unasked is handed in again, within the
 budget; what failed is left to a person. Started by its schedule, off until switched on.
@@ -29,7 +29,7 @@ class Polled(BaseModel):
         return "\n\n".join([*lines, *(f"- {fault}" for fault in self.faults)]) or "Nothing waits in a batch."
 
 
-@flow(name="batches")
+@flow(name="poll")
 def poll(task: str = "") -> Polled:
     """Look after the batches that were handed in.
 
