@@ -13,7 +13,7 @@ from flows.context import Context
 from prompts.logs import logged_label
 from prompts.privacy import check_source
 from prompts.rows import Fault
-from prompts.sources import Counts, Taken, stream_documents
+from prompts.sources import Counts, Taken, others_told, stream_documents
 from prompts.task import Task
 from records import ledger, library
 
@@ -42,8 +42,8 @@ class Arrived(BaseModel):
         told = f"{self.added} new, {self.known} known, {self.duplicates} duplicates, {self.unreadable} unreadable"
         told += f"; {self.near} near-duplicates" if self.near else ""
         told += f"; {self.logged} answers from the log" if self.logged else ""
-        others = ", ".join(f"{n} {kind}" for kind, n in self.left_out.items())
-        return f"{told}; {sum(self.left_out.values())} of other kinds left out: {others}" if others else told
+        others = others_told(self.left_out)
+        return f"{told}; {others}" if others else told
 
 
 def read_source(context: Context, task: Task, source: str, text_column: str = "") -> Arrived:

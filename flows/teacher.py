@@ -16,7 +16,7 @@ from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate
 from prompts.pool import drafted
 from prompts.privacy import check_source
 from prompts.render import prompt_fingerprint
-from prompts.sources import read_documents
+from prompts.sources import others_told, read_documents
 from prompts.task import Task
 from records import ledger, library
 from records.errors import InputError
@@ -47,7 +47,9 @@ class Preview(BaseModel):
     messages: list[dict[str, str]]
     known: int = 0
     latency_measured: bool = False
+    batch: bool = False
     faults: list[str] = []
+    left_out: str = ""
 
     @property
     def text(self) -> str:
@@ -59,13 +61,18 @@ class Preview(BaseModel):
         if self.cost_usd is not None:
             cost = f"${self.cost_usd:.4f} (between ${self.cost_usd_low:.4f} and ${self.cost_usd_high:.4f})"
         tokens = f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out"
+        count = f"{self.documents} document{'' if self.documents == 1 else 's'}"
+        told = f"{count}, about {tokens}. Estimated cost: {cost}. Time: {self._time}. Nothing was asked."
+        told += f" {self.known} more answered already." if self.known else ""
+        more = [self.left_out] if self.left_out else []
+        return "\n\n".join([*turns, told, *more, *(f"unreadable: {fault}" for fault in self.faults)])
+
+    @property
+    def _time(self) -> str:
+        if self.batch:
+            return "up to a day, as a batch"
         basis = "as long as its answers took so far" if self.latency_measured else "if an answer takes 0.3 to 5 s"
-        told = (
-            f"{self.documents} documents, about {tokens}. Estimated cost: {cost}. Time: between "
-            f"{_duration(self.seconds_low)} and {_duration(self.seconds_high)}, {basis}. Nothing was asked."
-        )
-        told += f" {self.known} documents more are answered already." if self.known else ""
-        return "\n\n".join([*turns, told, *(f"unreadable: {fault}" for fault in self.faults)])
+        return f"between {_duration(self.seconds_low)} and {_duration(self.seconds_high)}, {basis}"
 
 
 def preview(
@@ -89,9 +96,9 @@ def preview(
         check_source(found, documents)
         loaded = read_documents(documents, found.name, text_column or None, limit=limit or None, logs=found.logs)
         texts, faults = {d.id: d for d in loaded.documents}, [f"{f.place}: {f.reason}" for f in loaded.faults]
-        ids = list(texts)
+        ids, left_out = list(texts), others_told(loaded.left_out)
     else:
-        ids, texts, faults = Stream(context.store, found.name).ids, {}, []
+        ids, texts, faults, left_out = Stream(context.store, found.name).ids, {}, [], ""
     examples = examples_of(context, found, drafted(context.store, found) if refresh_examples else None)
     prompt = prompt_fingerprint(found, True, examples.pool if examples else None)
     open_ = open_of(context.store, found, endpoint, Role.teacher, ids, prompt=prompt)
@@ -104,6 +111,8 @@ def preview(
     return Preview(
         known=len(ids) - len(open_),
         latency_measured=latency is not None,
+        batch=batch,
+        left_out=left_out,
         faults=faults[:_FAULTS_SHOWN],
         **{name: getattr(told, name) for name in Estimate.__dataclass_fields__},
     )

@@ -15,7 +15,7 @@ name, or given.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,9 +57,14 @@ class Counts:
 
     @property
     def others(self) -> str:
-        """`12 of other kinds left out: 7 .xlsx, 5 .jpg`; empty when there are none."""
-        kinds = ", ".join(f"{n} {kind}" for kind, n in self.left_out.most_common())
-        return f"{self.left_out.total()} of other kinds left out: {kinds}" if kinds else ""
+        """`others_told` of what was left out."""
+        return others_told(self.left_out)
+
+
+def others_told(left_out: Mapping[str, int]) -> str:
+    """`12 of other kinds left out: 7 .xlsx, 5 .jpg`; empty when there are none."""
+    kinds = ", ".join(f"{n} {kind}" for kind, n in left_out.items())
+    return f"{sum(left_out.values())} of other kinds left out: {kinds}" if kinds else ""
 
 
 @dataclass
