@@ -128,7 +128,7 @@ def test_answers_collected_start_training_and_training_starts_the_release(circle
     assert live is not None
     assert live.student_hash == student.hash
     page = Path(verdict.report_path or "").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 4
     assert "<script" not in page
 
 

@@ -106,7 +106,8 @@ async def test_an_answer_that_is_none_was_paid_for_all_the_same(task, fault):
         own = endpoint_of(task, standin, input_price=2.0, output_price=8.0)
         reply = await ask(own, task, "a debt", True)
     assert (reply.prompt_tokens, reply.completion_tokens) == (standin.prompt_tokens, standin.completion_tokens)
-    assert reply.cost_usd == own.cost(standin.prompt_tokens, standin.completion_tokens) > 0
+    assert reply.cost_usd == pytest.approx(own.cost(standin.prompt_tokens, standin.completion_tokens))
+    assert reply.cost_usd > 0
 
 
 async def test_the_stand_in_counts_apart_what_was_billed_and_did_not_arrive(task):

@@ -66,7 +66,7 @@ def chosen(said, text, **rules):
 
 def long_texts(count, tail):
     """Different texts of the train split that end with `tail`."""
-    every = [f"{text} {tail}" for split in Split for text in texts(split, 8)]
+    every = [f"{text} {tail}" for split in (Split.train, Split.test) for text in texts(split, 8)]
     return [text for text in every if split_of(cluster_of(text)) is Split.train][:count]
 
 
@@ -264,7 +264,7 @@ async def test_nothing_is_asked_twice_when_people_answer_more_until_somebody_ask
 )
 async def test_the_gateway_sends_the_bytes_of_the_labelling_run(tmp_path, context, definition, answer):
     async with Standin(["x"]) as teacher:
-        task = task_at(tmp_path / "t", teacher.url, definition=definition)
+        task = task_at(tmp_path / "t", teacher.url, definition=definition, repair=False)
         taskbook.remember(context.store, task.name, task.fingerprint, task.folder, task.definition)
         answering = Answering(context.store, NOWHERE, {}, journal := Journal(context.store))
         known = corrected(context, task, *texts(Split.train, 5), answer=answer)

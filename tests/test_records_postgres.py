@@ -61,7 +61,8 @@ async def test_workers_share_a_task_and_its_budget_on_postgres_and_ask_nothing_t
     library.add(store, [library.document("mail", f"Letter {n} about a debt", source="test") for n in range(150)])
     ids = library.Stream(store, "mail").ids
     async with Standin(["lease", "debt", "data"], latency_s=0.02) as standin:
-        own = replace(teacher_endpoint(task, standin.url, {}), mode="generate", input_price=1_000.0, output_price=0.0)
+        own = replace(teacher_endpoint(task, standin.url, {}), mode="generate", repair=False)
+        own = replace(own, input_price=1_000.0, output_price=0.0)
 
         def label(terms):
             return label_in_processes(store, postgres, task, ids, own, silent, terms, workers=2)
