@@ -148,9 +148,8 @@ class _Asking:
         except Exception as fault:  # kept, so that what is in flight can finish; raised by `over`
             self._fault = self._fault or fault
             stop.set()
-        finally:
-            for _ in range(self._in_flight):
-                await queue.put(None)
+        for _ in range(self._in_flight):  # not when cancelled: nobody takes anything off the queue any more
+            await queue.put(None)
 
     async def _make_sure_it_answers(self) -> None:
         fresh = not is_known(self._endpoint, self._task, self._teaching)
@@ -170,6 +169,7 @@ class _Asking:
         """Take documents off the queue, one after the other, to its end; what comes after a stop is not asked about."""
         while (item := await queue.get()) is not None:
             if stop.is_set():
+                self._supply.settle()
                 continue
             try:
                 await self._one(item[1], writer, stop)

@@ -203,6 +203,25 @@ def test_killed_at_random_again_and_again_nothing_answered_is_asked_twice_or_los
     assert sum((n - 1) * count for n, count in times.items()) <= 8 * kills, f"seed {seed}"
 
 
+def test_a_stop_does_not_wait_for_ever_for_a_server_that_does_not_answer(tmp_path, store):
+    write_task(tmp_path / "mail", teacher={"mode": "generate", "max_in_flight": 2})
+    add_documents(store, 40)
+    server = Server("--fault=slow=1.0")
+    line = [sys.executable, "-c", RUNNER, str(tmp_path / "mail"), server.url, f"sqlite:///{tmp_path / 'retort.db'}"]
+    try:
+        with subprocess.Popen(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as asking:
+            until = time.monotonic() + 60
+            while server.counts["faults"].get("slow", 0) < 2:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            asking.send_signal(signal.SIGTERM)
+            assert asking.wait(45) == 0  # half a minute for what is in flight, then no longer
+    finally:
+        server.stop()
+    with store.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM claims").scalar_one() == 0
+
+
 def claim(store, keys, owner, run="r", usd=0.0, **bounds):
     return claims.take(store, "mail", run, owner, dict.fromkeys(keys, usd), Bounds(**bounds))
 
