@@ -271,7 +271,7 @@ def store_cost(count: int = 512) -> dict[str, float]:
 
 
 def _label(task: Task, name: str) -> Any:
-    from prompts.ask import Reply
+    from prompts.reply import Reply
 
     reply = Reply(Outcome.answered, "lease", 0.9, {"lease": -0.1, "debt": -3.0}, raw="lease", prompt_tokens=60)
     return label_of(

@@ -14,7 +14,6 @@ back to it once (`prompts.repair`); a student is asked as the gateway asks it, o
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from prompts.call import CallFailed, Spoken, call
@@ -27,33 +26,12 @@ from prompts.parse import parse_masked
 from prompts.redaction import Masked, MaskingFailed, outgoing, outgoing_example, outgoing_task
 from prompts.render import Messages, render
 from prompts.repair import repaired
+from prompts.reply import Reply
 from prompts.scoring import Scored, choose, score_labels
-from records.types import Answer, Outcome, Reason
+from records.types import Outcome, Reason
 
 Choose = Callable[[str], Awaitable[Sequence[Example]]]
 """Gives the examples of a text; raises CallFailed where it cannot (`prompts.pool.Chooser`)."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """How asking ended. `confidence` in 0..1, None where it cannot be had; `scores` raw, before calibration.
-
-    `samples`: every text that was said, where the model was asked more than once. Tokens and cost are of all its calls.
-    """
-
-    outcome: Outcome
-    value: Answer | None = None
-    confidence: float | None = None
-    scores: dict[str, float] = field(default_factory=dict)
-    raw: str | None = None
-    error: str | None = None
-    reason: Reason | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float = 0.0
-    latency_s: float = 0.0
-    unreachable: bool = False
-    samples: list[str] | None = None
 
 
 async def ask(

@@ -10,7 +10,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from prompts.ask import Reply, options_of, read_reply
+from prompts.ask import options_of, read_reply
 from prompts.batch_provider import Provider, Result, Standing, Unsure, batch_provider
 from prompts.batch_summary import BatchSummary
 from prompts.booking import label_of
@@ -18,6 +18,7 @@ from prompts.definition import Task
 from prompts.endpoint import Endpoint
 from prompts.footing import Footing
 from prompts.redaction import Masked, outgoing
+from prompts.reply import Reply
 from records import batches, ledger, library
 from records.batches import Batch, BatchState
 from records.progress import Progress, silent

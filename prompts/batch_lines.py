@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from prompts.ask import Reply, messages_for
+from prompts.ask import messages_for
 from prompts.batch_provider import Provider
 from prompts.batch_summary import BatchSummary
 from prompts.definition import Task
@@ -14,6 +14,7 @@ from prompts.endpoint import Endpoint
 from prompts.fingerprint import answer_key
 from prompts.redaction import MaskingFailed
 from prompts.render import prompt_fingerprint
+from prompts.reply import Reply
 from prompts.supply import Terms
 from records import batches, claims, ledger
 from records.batches import Batch

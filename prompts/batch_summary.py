@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from prompts.ask import Reply
+from prompts.reply import Reply
 from prompts.summary import LabelSummary
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from prompts.ask import Reply
 from prompts.definition import Task
 from prompts.endpoint import Endpoint, priced
 from prompts.fingerprint import answer_key
 from prompts.footing import Footing
 from prompts.pool import prompt_of
+from prompts.reply import Reply
 from prompts.supply import Terms
 from records import ledger, runs
 from records.runs import Charge, Run

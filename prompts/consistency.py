@@ -22,16 +22,14 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from prompts.call import CallFailed
 from prompts.definition import ChoiceAnswer, Task
 from prompts.endpoint import Endpoint
+from prompts.reply import Reply
 from records.errors import ServiceError
 from records.types import Answer, Outcome
-
-if TYPE_CHECKING:
-    from prompts.ask import Reply
 
 _ABSENT = "absent"
 """Stands for a field that an object does not have; every other value is written as JSON, strings in quotes."""
@@ -45,14 +43,14 @@ class Vote(NamedTuple):
     scores: dict[str, float]
 
 
-async def ask_often(endpoint: Endpoint, task: Task, once: Callable[[], Awaitable["Reply"]]) -> "Reply":
+async def ask_often(endpoint: Endpoint, task: Task, once: Callable[[], Awaitable[Reply]]) -> Reply:
     """Ask `endpoint.samples` times, `max_in_flight` of them at once, and let the answers vote.
 
     Raises what the first call raised when none came back; what did come back is paid for, and is kept.
     """
     room = asyncio.Semaphore(endpoint.max_in_flight)
 
-    async def one() -> "Reply":
+    async def one() -> Reply:
         async with room:
             return await once()
 
@@ -65,7 +63,7 @@ async def ask_often(endpoint: Endpoint, task: Task, once: Callable[[], Awaitable
     return combined(task, replies, endpoint.samples)
 
 
-def combined(task: Task, replies: Sequence["Reply"], asked: int) -> "Reply":
+def combined(task: Task, replies: Sequence[Reply], asked: int) -> Reply:
     """One reply of several: the vote of those that answered, with the tokens and the cost of all.
 
     None answered: the first that was unreadable, else the first. `latency_s` is the slowest sample's.

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from prompts.ask import Reply, ask
+from prompts.ask import ask
 from prompts.booking import begin_run, footing_charge, label_of
 from prompts.call import CallFailed
 from prompts.definition import Task
@@ -28,6 +28,7 @@ from prompts.footing import footing, is_known
 from prompts.litellm_door import close
 from prompts.pool import Chooser
 from prompts.render import prompt_fingerprint
+from prompts.reply import Reply
 from prompts.stopping import stop_signal
 from prompts.summary import LabelSummary
 from prompts.supply import Supply, Terms

@@ -12,16 +12,13 @@ Repair is no part of an answer's key: it changes no answer that could be read, s
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from prompts.call import CallFailed
 from prompts.definition import ChoiceAnswer, Task
 from prompts.render import Messages
+from prompts.reply import Reply
 from records.errors import ServiceError
 from records.types import Outcome
-
-if TYPE_CHECKING:
-    from prompts.ask import Reply
 
 OPENING = "That cannot be read as an answer"
 _REASON = 300
@@ -30,8 +27,8 @@ _SENT_BACK = 4_000
 
 
 async def repaired(
-    task: Task, messages: Messages, first: "Reply", again: Callable[[Messages], Awaitable["Reply"]]
-) -> "Reply":
+    task: Task, messages: Messages, first: Reply, again: Callable[[Messages], Awaitable[Reply]]
+) -> Reply:
     """The reply after one more try, where `first` was said but could not be read; else `first`.
 
     `again`: asks these messages and reads the answer.

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from prompts.ask import Reply
+from prompts.reply import Reply
 from records.types import Outcome
 
 _EXAMPLE_LENGTH = 100

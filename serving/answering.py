@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from prompts.ask import Choose, Reply, ask
+from prompts.ask import Choose, ask
 from prompts.endpoint import Endpoint, priced, student_endpoint, teacher_endpoint
 from prompts.render import answer_text
+from prompts.reply import Reply
 from prompts.task import ChoiceAnswer, Task, restore_task
 from records import registry, taskbook
 from records.errors import InputError, ServiceError

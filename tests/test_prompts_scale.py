@@ -336,7 +336,7 @@ MEMORY = r"""
 import asyncio, re, sys
 from pathlib import Path
 from prompts.booking import label_of
-from prompts.ask import Reply
+from prompts.reply import Reply
 from prompts.endpoint import teacher_endpoint
 from prompts.engine import label_many
 from prompts.render import prompt_fingerprint

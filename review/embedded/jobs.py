@@ -27,7 +27,7 @@ def install() -> None:
     """Put the in-memory Redis and the in-process queue in place; must be called before argilla_server is imported."""
     server = fakeredis.FakeServer()
     redis.from_url = lambda *args, **kwargs: fakeredis.FakeRedis(server=server)
-    rq.Queue = InProcessQueue  # type: ignore[misc]
+    rq.Queue = InProcessQueue
 
 
 class InProcessQueue(rq.Queue):
