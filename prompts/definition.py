@@ -16,13 +16,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from prompts.document_rules import DocumentRules, Logs, Price, Redact, Retrieval, Section
+from prompts.document_rules import DocumentRules, Logs, Price, Redact, Retrieval, Section, Share
+from prompts.gate_rules import Gate
+from prompts.review_rules import Review
+from prompts.training_rules import Training
 from records.types import Answer
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\- ]{0,63}$")]
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LabelSpec(Section):
@@ -103,36 +105,6 @@ class StudentSpec(Section):
     api_base: str = Field(default="local", pattern=r"^(local|https?://\S+)$")
     price_per_hour: Price = 0.0
     timeout_s: float = Field(default=30.0, gt=0, le=3_600)
-
-
-class Review(Section):
-    """What goes to people: answers less sure than `trust_above`, and every test document, blind.
-
-    `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it.
-    """
-
-    reviewers_per_document: int = Field(default=1, ge=1, le=20)
-    trust_above: Share = 0.9
-    max_per_round: int = Field(default=500, ge=1, le=100_000)
-    wanted_precision: float = Field(default=0.95, gt=0, lt=1)
-
-
-class Training(Section):
-    """When there is enough to train: corrections in all, and new ones since the last dataset version."""
-
-    min_corrections: int = Field(default=100, ge=1)
-    min_new_corrections: int = Field(default=50, ge=0)
-
-
-class Gate(Section):
-    """When a student may go live: not worse than the teacher by more than `margin`, fast, cheap, readable."""
-
-    margin: float = Field(default=0.02, ge=0, lt=1)
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    p95_latency_ms: float = Field(default=1_000.0, gt=0)
-    max_cost_ratio: float = Field(default=1.0, gt=0)
-    max_unreadable_rate: Share = 0.02
-    min_test_documents: int = Field(default=100, ge=1)
 
 
 class Traffic(Section):
