@@ -1,4 +1,4 @@
-"""The part of `task.yaml` on review: what goes to people, and how many of them answer. Strict, as `prompts.definition`."""
+"""The part of `task.yaml` on review: what goes to people, and how many of them answer. Strict."""
 
 from pydantic import Field
 
