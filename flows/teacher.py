@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from flows.context import Context, find_task
 from flows.examples import examples_of
+from prompts.batch_choice import shape
 from prompts.batch_lines import at_batch_price
-from prompts.batch_provider import shape
 from prompts.booking import open_of
 from prompts.endpoint import Endpoint, priced, teacher_endpoint
 from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate

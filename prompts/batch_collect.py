@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from prompts.ask import options_of, read_reply
-from prompts.batch_provider import Provider, Result, Standing, Unsure, batch_provider
+from prompts.batch_choice import batch_provider
+from prompts.batch_provider import Provider, Result, Standing, Unsure
 from prompts.batch_summary import BatchSummary
 from prompts.booking import label_of
 from prompts.definition import Task

@@ -17,7 +17,6 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from prompts.call import CallFailed, Spoken, persist
 from prompts.endpoint import Endpoint
-from prompts.litellm_door import provider_of
 from prompts.render import Messages
 from records.batches import Batch
 from records.errors import InputError, ServiceError
@@ -95,28 +94,6 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close its connections."""
-
-
-def shape(endpoint: Endpoint) -> Literal["openai", "anthropic"]:
-    """Which batch API an endpoint has. Raises InputError where there is none that we know."""
-    provider = "" if endpoint.dialect != "hosted" else provider_of(endpoint.model)
-    if provider == "openai":
-        return "openai"
-    if provider == "anthropic":
-        return "anthropic"
-    where = {"llama.cpp": "Retort's own model server", "vllm": "a vLLM server"}.get(endpoint.dialect, provider)
-    raise InputError(
-        f"{endpoint.model} cannot be asked in batches: {where or 'its provider'} has no batch API that Retort knows "
-        "(it knows those of `openai/` and `anthropic/` models). Label without --batch."
-    )
-
-
-def batch_provider(endpoint: Endpoint, options: dict[str, Any]) -> Provider:
-    """The batch API of an endpoint. `options`: as of a live call. Raises InputError where there is none."""
-    from prompts.batch_anthropic import AnthropicBatches
-    from prompts.batch_openai import OpenAIBatches
-
-    return OpenAIBatches(endpoint, options) if shape(endpoint) == "openai" else AnthropicBatches(endpoint, options)
 
 
 class NotThere(ServiceError):

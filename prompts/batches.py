@@ -23,9 +23,10 @@ from contextlib import aclosing, closing
 from dataclasses import replace
 
 from prompts.ask import options_of
+from prompts.batch_choice import batch_provider, shape
 from prompts.batch_collect import collect
 from prompts.batch_lines import Part, Parts, at_batch_price, open_documents
-from prompts.batch_provider import Provider, Refused, Unsure, batch_provider, shape
+from prompts.batch_provider import Provider, Refused, Unsure
 from prompts.batch_summary import BatchSummary
 from prompts.booking import begin_run, footing_charge
 from prompts.call import CallFailed

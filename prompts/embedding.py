@@ -51,8 +51,11 @@ class Embedder:
 
     async def _ask(self, texts: Mapping[str, str]) -> dict[str, bytes]:
         """One call for {key: text}; {key: vector}, which are in the store by then."""
+        end, words = self.endpoint, list(texts.values())
         try:
-            found, tokens = await persist(self.endpoint, lambda: embed(self.endpoint, list(texts.values())))
+            found, tokens = await persist(
+                end, lambda: embed(end.wire_model, end.api_base, end.api_key, end.timeout_s, words)
+            )
         except ServiceError as fault:
             raise ServiceError(f"no examples can be chosen (`retrieval` in task.yaml): {fault}") from fault
         if len(found) != len(texts) or len({len(vector) for vector in found}) > 1:

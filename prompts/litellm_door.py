@@ -13,14 +13,11 @@ import functools
 import os
 import warnings
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from records.errors import InputError
 from records.telemetry import OFF
-
-if TYPE_CHECKING:
-    from prompts.endpoint import Endpoint
 
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, Any]" = WeakKeyDictionary()
 
@@ -129,14 +126,16 @@ def input_price(model: str) -> float | None:
     return None if given is None else float(given) * 1e6
 
 
-async def embed(endpoint: "Endpoint", texts: list[str]) -> tuple[list[list[float]], int]:
+async def embed(
+    model: str, api_base: str | None, api_key: str | None, timeout_s: float, texts: list[str]
+) -> tuple[list[list[float]], int]:
     """One call of an embedding model: a vector a text, in order, and the tokens that it took."""
     answer = await vendor().aembedding(
-        model=endpoint.wire_model,
+        model=model,
         input=texts,
-        api_base=endpoint.api_base,
-        api_key=endpoint.api_key or ("none" if endpoint.api_base else None),
-        timeout=endpoint.timeout_s,
+        api_base=api_base,
+        api_key=api_key or ("none" if api_base else None),
+        timeout=timeout_s,
         max_retries=0,
     )
     rows = sorted(answer.data, key=lambda row: row["index"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from task_folders import FIELDS, make_task
 
+from prompts.batch_choice import shape
 from prompts.batch_collect import collect
-from prompts.batch_provider import shape
 from prompts.batches import BatchSummary, hand_in
 from prompts.endpoint import teacher_endpoint
 from prompts.engine import label_many
