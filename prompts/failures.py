@@ -106,12 +106,15 @@ def judge(endpoint: Endpoint, fault: Exception) -> Failure:
 
 
 def wait_s(fault: Exception, turn: int) -> float:
-    """As long as the server says, else twice as long each time, with jitter so that callers spread."""
+    """As long as the server says, else up to twice as long each time, drawn evenly so that callers spread.
+
+    Full jitter (Brooker 2015, "Exponential Backoff And Jitter", AWS Architecture Blog): few calls, and a soon end.
+    """
     headers = getattr(getattr(fault, "response", None), "headers", None)
     headers = headers or getattr(fault, "litellm_response_headers", None) or getattr(fault, "headers", None) or {}
     asked = _asked_for(headers)
     if asked is None:
-        return min(_FIRST_WAIT_S * 2.0**turn, _LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
+        return min(_FIRST_WAIT_S * 2.0**turn, _LONGEST_WAIT_S) * random.random()
     return min(max(asked, 0.0), _LONGEST_WAIT_S)
 
 
