@@ -2,7 +2,7 @@
 
 Grain of `Advice`: one per task and moment. One real row of its steps:
 
-    Step(number=3, name="volume", value=Quantity(value=30000.0, low=27600.0, high=32400.0, unit="requests a month", ...),
+    Step(number=3, name="volume", value=Quantity(value=30000.0, low=27600.0, high=32400.0, ...),
          beside=None, threshold="under 1,000 a month: prompt; under 1,000 a day: usually bearable", leaning="either",
          sure=False, reason="30,000 requests a month: prompting is usually bearable, so the economics decide.")
 
