@@ -1,0 +1,132 @@
+"""What is decided of a task, and on what: six steps, what overrules them, a recommendation, and what would change it.
+
+Grain of `Advice`: one per task and moment. One real row of its steps:
+
+    Step(number=3, name="volume", value=Quantity(value=30000.0, low=27600.0, high=32400.0, ...),
+         beside=None, threshold="under 1,000 a month: prompt; under 1,000 a day: usually bearable", leaning="either",
+         sure=False, reason="30,000 requests a month: prompting is usually bearable, so the economics decide.")
+
+The economics come in as a `Payoff`, cut out of `advice.figures`: the decision compares it, and computes no money.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from advice.situation import Quantity, Situation
+from records.types import Record, now
+
+
+class Thresholds(Record):
+    """Where each step turns. All of them can be changed; the defaults are those of common advice."""
+
+    few_pairs: float = Field(20, gt=0, description="fewer example pairs say the task in a prompt")
+    often_changed: float = Field(3, gt=0, description="so many changes in 90 days, or more, are often")
+    low_volume: float = Field(1_000, gt=0, description="requests a month below which prompting is right")
+    bearable_daily: float = Field(1_000, gt=0, description="requests a day below which prompting is usually bearable")
+    tight_latency_s: float = Field(0.2, gt=0, description="a budget below it needs a small model on own hardware")
+    enough_labels: float = Field(500, gt=0, description="labelled examples that suffice")
+    good_teacher: float = Field(0.95, gt=0, le=1, description="accuracy above which little is to be gained")
+    poor_teacher: float = Field(0.85, ge=0, lt=1, description="accuracy below which fine-tuning very likely helps")
+    horizon_months: Literal[12, 24, 36, 60] = Field(24, description="within which a student must pay back")
+    wanted_days: float = Field(60, gt=0, description="days of production to measure before one decides")
+
+
+class Payoff(Record):
+    """When the best student pays back. Months None: not within the five years looked at. `chance`: within the horizon,
+    which is the pilot's end where there is one.
+    """
+
+    months: float | None
+    low: float | None = None
+    high: float | None = None
+    chance: float = Field(ge=0, le=1)
+    horizon_months: float = Field(gt=0)
+
+
+class Leaning(StrEnum):
+    """What one step says. `either`: it does not decide. `unknown`: its number is not known."""
+
+    prompt = "prompt"
+    fine_tune = "fine-tune"
+    either = "either"
+    unknown = "unknown"
+
+
+class Step(Record):
+    """One of the six. `beside`: a second number to compare with; `sure`: the whole range lies on one side."""
+
+    number: int
+    name: str
+    value: Quantity | None
+    beside: Quantity | None = None
+    threshold: str
+    leaning: Leaning
+    sure: bool = True
+    reason: str
+
+
+class Overrule(Record):
+    """A fact that may settle the question whatever the steps say. `decides`: it is the one that did."""
+
+    name: str
+    holds: bool
+    reason: str
+    decides: bool = False
+
+
+class Recommendation(StrEnum):
+    """What to do next."""
+
+    keep_prompting = "keep prompting and collect"
+    distil = "distil"
+    fine_tune = "fine-tune on what is there"
+    rag = "RAG"
+    measure = "measure more days"
+
+
+class Flip(Record):
+    """What would change the answer: this number at this value (`above` it or below), others as they are."""
+
+    quantity: str
+    name: str
+    now: float
+    at: float
+    above: bool
+    unit: str
+    to: Recommendation
+    sentence: str
+
+
+class Terms(Record):
+    """What one provider's terms say on training with its answers, as read on a day. Check it; it is no legal advice."""
+
+    provider: str
+    models: list[str]
+    says: str
+    url: str
+    read_on: date
+    applies: bool = False
+
+
+class Advice(Record):
+    """The whole answer. `decided_by`: the names of the steps, overrules or `economics` that settled it."""
+
+    task: str
+    recommendation: Recommendation
+    sentence: str
+    decided_by: list[str]
+    steps: list[Step]
+    overrules: list[Overrule]
+    payoff: Payoff | None = None
+    flips: list[Flip] = Field(default_factory=list)
+    missing: list[str] = Field(default_factory=list)
+    """What nobody knows yet, the most telling first: the next things to measure, each a sentence."""
+    terms: list[Terms] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    measure_days: int | None = None
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+    situation: Situation
+    made_at: datetime = Field(default_factory=now)
