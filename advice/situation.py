@@ -84,6 +84,8 @@ class Situation(Record):
     """Share of requests whose input was seen before: what a cache would save."""
     batchable_share: Quantity | None = None
     """Share of requests that can wait for a provider's batch API."""
+    batch_discount: Quantity | None = None
+    """Share of the price that the batch API saves."""
     prompt_tokens: Quantity | None = None
     completion_tokens: Quantity | None = None
     """Tokens a request, of the teacher."""
@@ -95,6 +97,12 @@ class Situation(Record):
     """Requests in the busiest hour, as a multiple of the mean hour's."""
     machine_price: Quantity | None = None
     """US dollars an hour of one machine."""
+    utilisation: Quantity | None = None
+    """Share of that throughput that is planned for in the busiest hour."""
+    endpoint_price: Quantity | None = None
+    """US dollars an hour of one hosted endpoint."""
+    hosted_cost: Quantity | None = None
+    """US dollars a request to a hosted fine-tuned model that is paid by the token."""
     engineering_cost: Quantity | None = None
     """US dollars, once."""
     labels_needed: Quantity | None = None
