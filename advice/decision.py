@@ -22,16 +22,16 @@ from records.types import Record, now
 class Thresholds(Record):
     """Where each step turns. All of them can be changed; the defaults are those of common advice."""
 
-    few_pairs: float = Field(20, gt=0, description="fewer example pairs say the task in a prompt")
-    often_changed: float = Field(3, gt=0, description="so many changes in 90 days, or more, are often")
-    low_volume: float = Field(1_000, gt=0, description="requests a month below which prompting is right")
-    bearable_daily: float = Field(1_000, gt=0, description="requests a day below which prompting is usually bearable")
-    tight_latency_s: float = Field(0.2, gt=0, description="a budget below it needs a small model on own hardware")
-    enough_labels: float = Field(500, gt=0, description="labelled examples that suffice")
-    good_teacher: float = Field(0.95, gt=0, le=1, description="accuracy above which little is to be gained")
-    poor_teacher: float = Field(0.85, ge=0, lt=1, description="accuracy below which fine-tuning very likely helps")
-    horizon_months: Literal[12, 24, 36, 60] = Field(24, description="within which a student must pay back")
-    wanted_days: float = Field(60, gt=0, description="days of production to measure before one decides")
+    few_pairs: float = Field(default=20, gt=0, description="fewer example pairs say the task in a prompt")
+    often_changed: float = Field(default=3, gt=0, description="so many changes in 90 days, or more, are often")
+    low_volume: float = Field(default=1_000, gt=0, description="requests a month below which prompting is right")
+    bearable_daily: float = Field(default=1_000, gt=0, description="requests a day below which it is usually bearable")
+    tight_latency_s: float = Field(default=0.2, gt=0, description="a tighter budget needs a small model of one's own")
+    enough_labels: float = Field(default=500, gt=0, description="labelled examples that suffice")
+    good_teacher: float = Field(default=0.95, gt=0, le=1, description="accuracy above which little is to be gained")
+    poor_teacher: float = Field(default=0.85, ge=0, lt=1, description="accuracy below which fine-tuning likely helps")
+    horizon_months: Literal[12, 24, 36, 60] = Field(default=24, description="within which a student must pay back")
+    wanted_days: float = Field(default=60, gt=0, description="days of production to measure before one decides")
 
 
 class Payoff(Record):
@@ -63,9 +63,9 @@ class Step(Record):
     value: Quantity | None
     beside: Quantity | None = None
     threshold: str
-    leaning: Leaning
-    sure: bool = True
-    reason: str
+    leaning: Leaning = Leaning.unknown
+    sure: bool = False
+    reason: str = ""
 
 
 class Overrule(Record):
@@ -101,14 +101,16 @@ class Flip(Record):
 
 
 class Terms(Record):
-    """What one provider's terms say on training with its answers, as read on a day. Check it; it is no legal advice."""
+    """What one provider's terms say on training with its answers. Check it; it is no legal advice.
 
-    provider: str
-    models: list[str]
-    says: str
-    url: str
-    read_on: date
-    applies: bool = False
+    `as_of`: the date of the text it was taken from; None: not read, only the place is known.
+    """
+
+    provider: str = Field(min_length=1)
+    models: list[str] = Field(min_length=1)
+    says: str = Field(min_length=1)
+    url: str = Field(pattern=r"^https://\S+$")
+    as_of: date | None = None
 
 
 class Advice(Record):
@@ -127,6 +129,6 @@ class Advice(Record):
     terms: list[Terms] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     measure_days: int | None = None
-    thresholds: Thresholds = Field(default_factory=Thresholds)
+    thresholds: Thresholds = Field(default=Thresholds())
     situation: Situation
     made_at: datetime = Field(default_factory=now)
