@@ -9,10 +9,10 @@ which can lie outside where most ranges reach to one side only. Break-even is lo
 lives longer. Retraining is spread over the months between, so that a curve has no steps of our making.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from advice import costs, draws
-from advice.assumptions import Assumption, gather
+from advice.assumptions import OPTIONAL, Assumption, gather
 from advice.figures import Curve, Economics, Payback, Route, Spread, Swing, Way
 from advice.prices import Prices, Rates, Size
 from advice.situation import Origin, Situation
@@ -46,21 +46,38 @@ def assess(
     barred = _barred(situation)
     overflow = Way.prompting not in barred
     exact, many = draws.point(assumptions), draws.draw(assumptions, count, seed)
-    at_value, drawn = _reckon(exact, overflow), _reckon(many, overflow)
+    at_value, drawn = (_reckon(one, overflow, _ways(one)) for one in (exact, many))
     routes = [
         _route(way, (at_value, exact), (drawn, many), situation.pilot_months, barred.get(way, "")) for way in at_value
     ]
-    best = _best(routes, at_value, exact)
+    students = [route for route in routes if route.way in _students(at_value, exact, barred)]
+    best = max(students, key=lambda route: route.net[AFTER[1]].value).way
     return Economics(
         task=situation.task,
         routes=routes,
         best=best,
         assumptions=list(assumptions.values()),
         swings=_swings(assumptions, best, overflow),
+        listed=[one for one in (*prices.machines, *prices.endpoints) if one.fits == fits],
         pilot_months=situation.pilot_months,
         draws=count,
         seed=seed,
     )
+
+
+def break_even(
+    situation: Situation, prices: Prices, rates: Rates, fits: Size = "small", count: int = DRAWS, seed: int = SEED
+) -> Payback:
+    """When the best student of a situation pays back, as `assess` says it, in a tenth of the time."""
+    assumptions = gather(situation, prices, rates, fits)
+    exact = draws.point(assumptions)
+    barred, overflow = _barred(situation), not _barred(situation)
+    at_value = _reckon(exact, overflow, _ways(exact))
+    net = {way: _net(way, at_value, exact)[0, AFTER[1] - 1] for way in _students(at_value, exact, barred)}
+    best = max(net, key=lambda way: net[way])
+    many = draws.draw(assumptions, count, seed)
+    drawn = _reckon(many, overflow, (Way.prompting, best))
+    return _payback(best, (at_value, exact), (drawn, many), situation.pilot_months)
 
 
 def _barred(situation: Situation) -> dict[Way, str]:
@@ -71,13 +88,19 @@ def _barred(situation: Situation) -> dict[Way, str]:
     return dict.fromkeys((Way.prompting, Way.endpoint, Way.tokens), reason)
 
 
-def _reckon(drawn: costs.Draws, overflow: bool) -> Reckoned:
-    found = {
-        Way.prompting: costs.prompting(drawn, HORIZON),
-        Way.self_hosted: costs.on_machines(drawn, HORIZON, "machine_price", overflow),
-        Way.endpoint: costs.on_machines(drawn, HORIZON, "endpoint_price", overflow),
+def _ways(drawn: costs.Draws) -> list[Way]:
+    """All ways of which the price is known."""
+    return [way for way in Way if way is not Way.tokens or OPTIONAL in drawn]
+
+
+def _reckon(drawn: costs.Draws, overflow: bool, ways: Iterable[Way]) -> Reckoned:
+    months = {
+        Way.prompting: lambda: costs.prompting(drawn, HORIZON),
+        Way.self_hosted: lambda: costs.on_machines(drawn, HORIZON, "machine_price", overflow),
+        Way.endpoint: lambda: costs.on_machines(drawn, HORIZON, "endpoint_price", overflow),
+        Way.tokens: lambda: costs.by_token(drawn, HORIZON),
     }
-    return found | ({Way.tokens: costs.by_token(drawn, HORIZON)} if "hosted_cost" in drawn else {})
+    return {way: months[way]() for way in ways}
 
 
 def _route(
@@ -173,16 +196,14 @@ def _curve(exact: "draws.Array", drawn: "draws.Array") -> Curve:
     return Curve(value=list(value), low=list(np.minimum(low, value)), high=list(np.maximum(high, value)))
 
 
-def _best(routes: list[Route], reckoned: Reckoned, exact: costs.Draws) -> Way:
-    """The student that has saved the most after two years, of those that are allowed.
+def _students(reckoned: Reckoned, exact: costs.Draws, barred: dict[Way, str]) -> list[Way]:
+    """The students that can be advised.
 
-    One by the token whose request costs more than the teacher's is none: it loses more the more it is used.
+    One by the token whose request costs more than the teacher's cannot: it loses more the more it is used.
     """
-    dearer = "hosted_cost" in exact and exact["hosted_cost"][0] > costs.teacher_price(exact)[0, 0]
-    students = [
-        route for route in routes if route.once and not route.barred and not (route.way is Way.tokens and dearer)
-    ]
-    return max(students, key=lambda route: route.net[AFTER[1]].value).way
+    dear = OPTIONAL in exact and exact[OPTIONAL][0] > costs.teacher_price(exact)[0, 0]
+    out = {Way.prompting, *barred, *([Way.tokens] if dear else [])}
+    return [way for way in reckoned if way not in out]
 
 
 def _swings(assumptions: dict[str, Assumption], best: Way, overflow: bool) -> list[Swing]:
@@ -196,7 +217,7 @@ def _swings(assumptions: dict[str, Assumption], best: Way, overflow: bool) -> li
     for row, name in enumerate(names):
         quantity = assumptions[name].quantity
         ends[name][2 * row : 2 * row + 2] = quantity.low, quantity.high
-    net = _net(best, _reckon(ends, overflow), ends)[:, AFTER[1] - 1]
+    net = _net(best, _reckon(ends, overflow, (Way.prompting, best)), ends)[:, AFTER[1] - 1]
     found = [
         Swing(
             name=name,

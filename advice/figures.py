@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from advice.assumptions import Assumption
+from advice.prices import Listed
 from records.types import Record
 
 
@@ -95,6 +96,8 @@ class Economics(Record):
     best: Way
     assumptions: list[Assumption]
     swings: list[Swing]
+    listed: list[Listed]
+    """The list prices that were at hand."""
     pilot_months: float | None
     draws: int
     seed: int
