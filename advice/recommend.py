@@ -95,9 +95,9 @@ def pays(payoff: Payoff) -> str:
     horizon = f"within {number(payoff.horizon_months)} months with a chance of {100 * payoff.chance:.0f} %"
     if payoff.months is None:
         return f"At these numbers a student does not pay back within five years; {horizon}."
-    low = number(payoff.low) if payoff.low is not None else "?"
-    ends = f"{low} to {number(payoff.high)}" if payoff.high is not None else f"{low} to more than 60"
-    return f"A student pays back after {number(round(payoff.months, 1))} months ({ends}, 90 %), {horizon}."
+    low = "?" if payoff.low is None else number(round(payoff.low, 1))
+    high = "more than 60" if payoff.high is None else number(round(payoff.high, 1))
+    return f"A student pays back after {number(round(payoff.months, 1))} months ({low} to {high}, 90 %), {horizon}."
 
 
 def advise(
@@ -144,7 +144,8 @@ def _sentence(decided: Decided, days: int | None, situation: Situation) -> str:
         opening += " on own machines"
     first = decided.reasons[0].rstrip(".")
     more = f" ({len(decided.reasons) - 1} more reasons say so)" if len(decided.reasons) > 2 else ""
-    return f"{opening}: {first[0].lower() if first[:2] != first[:2].upper() else first[0]}{first[1:]}{more}."
+    begins = first[0].lower() if first[1:2] in (" ", first[1:2].lower()) else first[0]
+    return f"{opening}: {begins}{first[1:]}{more}."
 
 
 def _notes(situation: Situation, limits: Thresholds, decided: Decided) -> list[str]:
