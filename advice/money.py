@@ -1,7 +1,7 @@
 """How the money and the months of an advice are said, on the page, in Markdown and in the terminal alike.
 
-    spread(s)  -> "$18,100 ($8,600 to $45.1k)"      payback(p) -> "after 13.4 months (11.2 to 16.9)"
-    verdict(e) -> "Student on own machines: pays back after 13.4 months (90 %: 11.2 to 16.9 months)."
+spread(s)  -> "$18,100 ($8,600 to $45.1k)"      payback(p) -> "after 13.4 months (11.2 to 16.9)"
+verdict(e) -> "Student on own machines: pays back after 13.4 months (90 %: 11.2 to 16.9 months)."
 """
 
 from advice.figures import Curve, Economics, Payback, Route, Spread, Way
