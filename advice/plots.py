@@ -54,10 +54,8 @@ def curves(economics: Economics) -> str:
             axes.set_xticks(range(0, 37, 6))
             axes.yaxis.set_major_formatter(lambda x, _: money.short(x))
             axes.grid(axis="y", color=PALE, lw=0.8)
-        handles, labels = monthly.get_legend_handles_labels()
-        figure.legend(
-            handles, labels, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=len(labels)
-        )
+        place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.03), "ncols": len(economics.routes)}
+        figure.legend(*monthly.get_legend_handles_labels(), frameon=False, **place)
         figure.subplots_adjust(wspace=0.2)
         return _svg(figure)
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from advice import costs, draws
 from advice.assumptions import NUMBERS
-from advice.economics import AFTER, HORIZON, assess
+from advice.economics import AFTER, assess
 from advice.figures import Economics, Payback, Route, Way
 from advice.prices import Prices, Rates, TokenPrices, load
+from advice.reckoning import HORIZON
 from advice.situation import Origin, Quantity, Situation
 from records.errors import InputError
 
