@@ -82,16 +82,8 @@ def markdown(advice: Advice, economics: Economics, title: str = "", where: str =
         lines.append(_row(f"{step.number} {step.name}", value, step.threshold, says, step.reason))
     held = [one for one in _overrules(advice) if one.holds]
     lines += [""] + [f"- **{_cell(one.name)}**: {_cell(one.reason)}" for one in held]
-<<<<<<< HEAD
-    lines += [
-        "",
-        "| way | first month | before the first answer | pays back | net after 24 months |",
-        "|---|---|---|---|---|",
-    ]
-=======
     lines += ["", "| way | first month | before the first answer | pays back | net after 24 months |"]
     lines.append("|---|---|---|---|---|")
->>>>>>> economics
     for route in economics.routes:
         name = route.title + (f" (ruled out: {route.barred})" if route.barred else "")
         once, net = money.spread(route.once), money.spread(route.net.get(24))
