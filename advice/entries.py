@@ -105,19 +105,17 @@ class Entry(NamedTuple):
 
 
 class EntryReader:
-    """Reads the lines of one log. `places` are found once: lines of a log are alike."""
+    """Reads the lines of logs."""
 
     def __init__(self, mapping: Mapping[str, str] | None = None, now: float | None = None) -> None:
         """`mapping`: where a field of `FIELDS` lies in this log. Raises InputError for an unknown one."""
         unknown = sorted(set(mapping or {}) - FIELDS.keys())
         if unknown:
             raise InputError(f"--map {unknown[0]}=...: no such field. Use one of {', '.join(FIELDS)}.")
-        self._places = {name: (given,) if (given := (mapping or {}).get(name)) else FIELDS[name] for name in FIELDS}
-        self._steps: dict[str, list[str]] = {
-            place: place.split(".") for places in self._places.values() for place in places
-        }
+        places = {name: (given,) if (given := (mapping or {}).get(name)) else FIELDS[name] for name in FIELDS}
+        self._paths = {name: [_path(place) for place in found] for name, found in places.items()}
         self._latest = (datetime.now(UTC).timestamp() if now is None else now) + _SLACK_S
-        self.maps_input = bool(self._places["input"])
+        self.maps_input = bool(self._paths["input"])
 
     def read(self, line: Mapping[str, Any], digest: int | None) -> Entry | str:
         """The entry, or why the line is none. `digest`: of its input, from one who knows its format."""
@@ -141,12 +139,12 @@ class EntryReader:
         return None if found is None else found if isinstance(found, str) else json.dumps(found, sort_keys=True)
 
     def _first(self, line: Mapping[str, Any], name: str) -> Any:
-        for place in self._places[name]:
-            value: Any = line
-            for step in self._steps[place]:
-                value = _opened(value).get(step)
+        for head, *steps in self._paths[name]:
+            value = line.get(head)
+            for step in steps:
                 if value is None:
                     break
+                value = _opened(value).get(step)
             if value is not None and value != "":
                 return value
         return None
@@ -183,9 +181,13 @@ class EntryReader:
         return self._first(line, "error") not in (None, "", {}, [], False)
 
 
+def _path(place: str) -> list[str]:
+    return place.split(".")
+
+
 def _opened(value: Any) -> Mapping[str, Any]:
     """An object, also where it is held as JSON text; anything else has no fields."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
     if isinstance(value, str) and value[:1] == "{":
         try:
