@@ -11,17 +11,16 @@ decision that looks right. Token prices come from LiteLLM's table, which this ro
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
+from advice import strict
 from advice.situation import Origin, Quantity
 from records.errors import InputError
 from records.types import Record
 
 FILE = Path(__file__).with_name("prices.yaml")
-MAX_BYTES = 200_000
 Size = Literal["small", "large"]
 
 
@@ -75,18 +74,11 @@ class Rates(Record):
 def load(path: Path = FILE) -> Prices:
     """The list prices. Raises InputError with the entry and the cure."""
     try:
-        text = path.read_text("utf-8")
-        if len(text.encode()) > MAX_BYTES:
-            raise InputError(f"{path}: {len(text)} characters, at most {MAX_BYTES} bytes are allowed. Shorten it.")
-        return Prices.model_validate(yaml.load(text, Loader=_Strict))
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: cannot be read ({fault}). Check the path.") from fault
-    except (yaml.YAMLError, RecursionError, ValueError) as fault:
-        if isinstance(fault, ValidationError):
-            first = fault.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{path}: {where}: {first['msg']} (given: {str(first['input'])[:80]!r}).") from fault
-        raise InputError(f"{path}: not valid YAML: {fault}. Correct that line.") from fault
+        return Prices.model_validate(strict.read(path))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {where}: {first['msg']} (given: {str(first['input'])[:80]!r}).") from fault
 
 
 def range_of(listed: Sequence[Listed], fits: Size) -> Quantity:
@@ -100,21 +92,3 @@ def range_of(listed: Sequence[Listed], fits: Size) -> Quantity:
     low, high = found[0].usd_per_hour, found[-1].usd_per_hour
     values = {"value": middle.usd_per_hour, "low": low, "high": high}
     return Quantity(**values, unit="USD an hour", origin=Origin.estimated, source=source)
-
-
-class _Strict(yaml.SafeLoader):
-    """SafeLoader that refuses aliases and keys given twice, as `prompts.strict_yaml` does for a task."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise yaml.YAMLError(f"line {line}: aliases (*name) are not allowed; write the value out")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: the key {twice[0]!r} is given twice; keep one")
-        return super().construct_mapping(node, deep)

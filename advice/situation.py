@@ -70,7 +70,7 @@ class Situation(Record):
     data_may_not_leave: bool = False
     offline: bool = False
     exploring: bool = False
-    pilot_months: float | None = None
+    pilot_months: float | None = Field(default=None, gt=0, le=1200, allow_inf_nan=False)
     """How long the whole thing is to run, where that is known: a pilot of three months."""
     teacher_model: str | None = None
     """A LiteLLM string: whose terms and list prices apply."""

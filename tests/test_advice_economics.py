@@ -335,7 +335,7 @@ def test_a_missing_or_broken_price_list_is_said(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="not UTF-8"):
         load(tmp_path / "bad.yaml")
 
 
