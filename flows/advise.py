@@ -25,9 +25,10 @@ from advice.recommend import advise as decide
 from advice.situation import Situation
 from flows.context import Context, Runner, call, find_task
 from flows.reporting import ADVICE_CHANGED, announce, as_task, publish, reported_workplace
+from flows.settings import PROJECT
 from flows.situation import situation_of
 from prompts.task import Task
-from records import advised
+from records import advised, taskbook
 from records.advised import Advised
 from records.errors import InputError
 
@@ -96,7 +97,7 @@ def advise_all(context: Context, task: str = "", answers: Answers | None = None,
 
 
 def advise_task(context: Context, task: str, answers: Answers | None = None) -> Told:
-    """Gather, decide, write the page, keep the answer. Raises InputError for a task that neither folder nor form know."""
+    """Gather, decide, write the page, keep the answer. Raises InputError for a task of which nothing is known."""
     found, name = _task(context, task)
     last = advised.newest_advice(context.store, name)
     said = answers if answers not in (None, Answers()) else _remembered(last)
@@ -137,8 +138,9 @@ def _task(context: Context, task: str) -> tuple[Task | None, str]:
         found = find_task(context, task)
         return found, found.name
     except InputError:
-        if not _NAME.fullmatch(task):
-            raise
+        there = task in taskbook.names(context.store) or (PROJECT / "prompts" / task / "task.yaml").is_file()
+        if there or not _NAME.fullmatch(task):
+            raise  # its task.yaml has faults, which a form must not hide
         return None, task
 
 
@@ -151,14 +153,14 @@ def _remembered(last: Advised | None) -> Answers:
 
 
 def _rates(situation: Situation) -> Rates:
-    """The teacher's list price, from LiteLLM's local table; it matters where its tokens are known and its cost is not."""
+    """The teacher's list price, from LiteLLM's local table; it counts where tokens are known and the cost is not."""
     model = situation.teacher_model
     if not model or situation.prompt_tokens is None:
         return Rates()
     from prompts.litellm_door import token_prices
 
     found = token_prices(model)
-    return Rates(teacher=TokenPrices(model=model, **found)) if found else Rates()
+    return Rates(teacher=TokenPrices.model_validate({"model": model, **found})) if found else Rates()
 
 
 def _row(name: str, advice: Advice, economics: Economics, said: Answers, path: str) -> Advised:
