@@ -1,7 +1,8 @@
 """What would change the answer: of each number, the value at which another recommendation is given, others as they are.
 
 Each is sought by halving between the value now and an end far off, on a scale of ratios (of shares: of odds), down to
-1 %. The range moves with its value. Where the far end gives the same answer there is no flip to tell.
+1 %. The range moves with its value. Where the far end gives the same answer there is no flip to tell. A number that is
+not known is sought from what is assumed of it.
 
     flips(...)   # [Flip(quantity="monthly_requests", now=30000, at=14200, above=False, to="keep prompting", ...)]
 """
@@ -48,8 +49,10 @@ def flips(
         quantity = getattr(situation, name) or assumed.get(name)
         if quantity is None or (name in _MONEY and payoff_of is None and name != "monthly_requests"):
             continue
+        known = getattr(situation, name) is not None
+        here = now if known else answer(situation.model_copy(update={name: quantity}))
         for direction in (-1.0, 1.0):
-            flip = _sought(situation, name, quantity, direction, answer, now)
+            flip = _sought(situation, name, quantity, direction, answer, here)
             if flip is not None:
                 found.append(flip)
     return [flip for _, flip in sorted(found, key=lambda pair: pair[0])][:_MOST]
@@ -88,10 +91,11 @@ def _sought(
         middle = (near + far) / 2
         near, far = (middle, far) if at(middle) == now else (near, middle)
     to, there = at(far), moved(quantity, direction * far)
-    way = "above" if direction > 0 else "below"
+    way, unit = "above" if direction > 0 else "below", "" if quantity.unit == NAMES[name] else quantity.unit
+    held = "now" if getattr(situation, name) is not None else "not known; assumed"
     sentence = (
-        f"{NAMES[name][0].upper()}{NAMES[name][1:]}: {way} about {said(there.value, there.unit)} "
-        f"(now {said(quantity.value, quantity.unit)}) the answer is: {to.value}."
+        f"{NAMES[name][0].upper()}{NAMES[name][1:]}: {way} about {said(there.value, unit)} "
+        f"({held} {said(quantity.value, unit)}) the answer is: {to.value}."
     )
     flip = Flip(
         quantity=name,
