@@ -1,4 +1,4 @@
-"""What does the advice say in the worked cases (`advice/cases`)? A table of them, their pages, and the README's picture.
+"""What does the advice say in the worked cases (`advice/cases`)? A table, their pages, and the README's picture.
 
 Each case is a form as `retort advise --answers FILE` takes it. `documents` is the case by which fine-tuning is usually
 explained, whose break-even is known exactly; this exits with 1 where that is not what comes out. Needs the app
@@ -83,10 +83,8 @@ def main() -> int:
             if asked.picture and name == SHOWN:
                 picture(html, asked.picture)
     for one in rows:
-        print(
-            f"{one['case']:10} {one['recommendation']:28} pays back {one['pays back']}; net {one['net after 24 months']}"
-        )
-        print(f"{'':10} {one['because']}")
+        print(f"{one['case']}: {one['recommendation']}. {one['because']}")
+        print(f"    pays back {one['pays back']}; net after 24 months {one['net after 24 months']}")
     print(json.dumps({"exact months": EXACT, "cases": rows}))
     return 0 if abs(float(str(rows[0]["months"])) - EXACT) < 0.01 else 1
 
