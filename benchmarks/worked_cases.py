@@ -24,7 +24,14 @@ from advice.situation import Situation
 from flows.advise import answer
 
 CASES = Path(__file__).resolve().parents[1] / "advice" / "cases"
-ORDER = ("documents", "pilot", "unsure", "few", "weekly", "hospital")
+TITLES = {
+    "documents": "Sorting documents",
+    "pilot": "Sorting documents, a pilot of three months",
+    "unsure": "Sorting documents, each number with its range",
+    "few": "500 requests a month",
+    "weekly": "A task that changes every week",
+    "hospital": "A hospital's letters",
+}
 SHOWN = "unsure"
 """The case in the picture."""
 EXACT = 15_000 / (1_200 - 80)
@@ -47,7 +54,7 @@ def row(name: str, advice: Advice, economics: Economics) -> dict[str, object]:
         "months": None if back is None else back.months,
         "times cheaper": economics.student.times_cheaper.value if economics.student.times_cheaper else None,
         "net after 24 months": money.spread(economics.student.net[24]),
-        "because": advice.sentence.split(": ", 1)[-1],
+        "sentence": advice.sentence,
     }
 
 
@@ -76,14 +83,14 @@ def main() -> int:
     asked = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as kept:
-        for name in ORDER:
+        for name, title in TITLES.items():
             advice, economics = told(name)
             rows.append(row(name, advice, economics))
-            html = page.write(page.html(advice, economics), (asked.pages or Path(kept)) / f"{name}.html")
+            html = page.write(page.html(advice, economics, title), (asked.pages or Path(kept)) / f"{name}.html")
             if asked.picture and name == SHOWN:
                 picture(html, asked.picture)
     for one in rows:
-        print(f"{one['case']}: {one['recommendation']}. {one['because']}")
+        print(f"{one['case']}: {one['sentence']}")
         print(f"    pays back {one['pays back']}; net after 24 months {one['net after 24 months']}")
     print(json.dumps({"exact months": EXACT, "cases": rows}))
     return 0 if abs(float(str(rows[0]["months"])) - EXACT) < 0.01 else 1
