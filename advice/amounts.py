@@ -73,10 +73,11 @@ def quantity(name: str, text: str, unit: str, least: float, most: float) -> Quan
     if ends is None:
         return None
     low, high = ends
+    alone = _WRITTEN.fullmatch(text.strip())[2] is None  # type: ignore[index]
     if low < least or high > most:
         raise InputError(f"{name}: {text} lies outside {least:g} to {most:g} ({unit}). Correct it.")
     value, source = (low + high) / 2, "given"
-    if low == high and (name in SPREAD or name in POINTS):
+    if alone and (name in SPREAD or name in POINTS):
         off = POINTS.get(name) or SPREAD[name] * abs(value)
         low, high = max(least, value - off), min(most, value + off)
         source = f"given, taken to be right within {_off(name)}"
