@@ -73,7 +73,7 @@ def quantity(name: str, text: str, unit: str, least: float, most: float) -> Quan
     if ends is None:
         return None
     low, high = ends
-    alone = _WRITTEN.fullmatch(text.strip()).group(2) is None  # type: ignore[union-attr]  # it was read
+    alone = _WRITTEN.fullmatch(text.strip())[2] is None  # type: ignore[index]
     if low < least or high > most:
         raise InputError(f"{name}: {text} lies outside {least:g} to {most:g} ({unit}). Correct it.")
     value, source = (low + high) / 2, "given"

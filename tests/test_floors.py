@@ -34,7 +34,7 @@ DOORS = {
     "transformers": TRAINING_ENV,
     "peft": TRAINING_ENV,
     "gguf": TRAINING_ENV,
-    "scipy": {"evaluation", "advice/sketches", "advice/trend"},
+    "scipy": {"evaluation", "advice/sketches", "advice/trend"},  # order statistics; Sen's slope
     "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
     "matplotlib": {"evaluation", "advice/plots"},  # the pictures of a report; of an advice
     # figures; vectors; the hashes of near-duplicates; draws of what is not known
