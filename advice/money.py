@@ -81,7 +81,8 @@ def _pays(back: Payback) -> str:
 
 
 def _chance(share: float) -> str:
-    return "never" if share == 0 else "always" if share == 1 else f"in {_percent(share)} of all draws"
+    words: dict[float, str] = {0: "never", 1: "always"} if share in (0, 1) else {0: "almost never", 1: "almost always"}
+    return words.get(round(share, 2)) or f"in {100 * share:.0f} % of all draws"
 
 
 def cheaper(route: Route) -> str:
@@ -101,14 +102,6 @@ def _end(value: float) -> str:
 
 def _month(value: float) -> str:
     return f"{value:.1f}"
-
-
-def _percent(value: float) -> str:
-    return f"{_hundredths(value)} %"
-
-
-def _hundredths(value: float) -> str:
-    return f"{100 * value:.3g}".replace("-", "−")
 
 
 def _range(low: str, high: str, value: str) -> str:

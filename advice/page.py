@@ -16,7 +16,7 @@ from advice import money, plots, wording
 from advice.decision import Advice, Leaning, Overrule, Recommendation
 from advice.figures import Economics
 
-MOST_MISSING = 8
+MOST_MISSING, OLD_DAYS = 8, 183
 TONES = {
     Recommendation.distil: "go",
     Recommendation.fine_tune: "go",
@@ -51,6 +51,7 @@ def html(advice: Advice, economics: Economics, title: str = "") -> str:
         assumptions=_by_weight(economics),
         pictures=_pictures(economics),
         most=MOST_MISSING,
+        old_prices=sum((advice.made_at.date() - one.as_of).days > OLD_DAYS for one in economics.listed),
     )
 
 
