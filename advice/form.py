@@ -44,6 +44,9 @@ class Facts(_Section):
     exploring: bool = Field(default=False, description="We still find out what the task is.")
     pilot_months: float | None = Field(default=None, gt=0, le=600, description="Months the whole thing is to run.")
     teacher_model: str | None = Field(default=None, max_length=200, description="A LiteLLM string of the large model.")
+    tuned_model: str | None = Field(
+        default=None, max_length=200, description="A LiteLLM string of a hosted fine-tuned model to compare with."
+    )
 
 
 class Numbers(_Section):

@@ -81,7 +81,7 @@ def markdown(advice: Advice, economics: Economics, title: str = "", where: str =
         says = step.leaning.value + ("" if step.sure or step.value is None else ", not surely")
         lines.append(_row(f"{step.number} {step.name}", value, step.threshold, says, step.reason))
     held = [one for one in _overrules(advice) if one.holds]
-    lines += [""] + [f"- **{_cell(one.name)}**: {_cell(one.reason)}" for one in held]
+    lines += ["", *(f"- **{_cell(one.name)}**: {_cell(one.reason)}" for one in held)] if held else []
     lines += ["", "| way | first month | before the first answer | pays back | net after 24 months |"]
     lines.append("|---|---|---|---|---|")
     for route in economics.routes:

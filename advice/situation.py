@@ -74,6 +74,8 @@ class Situation(Record):
     """How long the whole thing is to run, where that is known: a pilot of three months."""
     teacher_model: str | None = None
     """A LiteLLM string: whose terms and list prices apply."""
+    tuned_model: str | None = None
+    """A LiteLLM string of a hosted fine-tuned model that is paid by the token, to compare with."""
     days_covered: float | None = None
     """How many days of production the measured numbers come from."""
 

@@ -32,6 +32,8 @@ from records import advised, taskbook
 from records.advised import Advised
 from records.errors import InputError
 
+HOSTED_MODEL = "ft:gpt-4.1-mini-2025-04-14"
+"""What a hosted fine-tuned model is reckoned with where none is named: one that LiteLLM's table has a price of."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
@@ -153,14 +155,19 @@ def _remembered(last: Advised | None) -> Answers:
 
 
 def _rates(situation: Situation) -> Rates:
-    """The teacher's list price, from LiteLLM's local table; it counts where tokens are known and the cost is not."""
-    model = situation.teacher_model
-    if not model or situation.prompt_tokens is None:
+    """List prices of the teacher and of a hosted fine-tuned model, from LiteLLM's local table, where tokens are known.
+
+    The teacher's counts only where nobody knows what a request costs.
+    """
+    if situation.prompt_tokens is None or situation.completion_tokens is None:
         return Rates()
     from prompts.litellm_door import token_prices
 
-    found = token_prices(model)
-    return Rates(teacher=TokenPrices.model_validate({"model": model, **found})) if found else Rates()
+    def listed(model: str | None) -> TokenPrices | None:
+        found = token_prices(model) if model else None
+        return TokenPrices.model_validate({"model": model, **found}) if found else None
+
+    return Rates(teacher=listed(situation.teacher_model), tuned=listed(situation.tuned_model or HOSTED_MODEL))
 
 
 def _row(name: str, advice: Advice, economics: Economics, said: Answers, path: str) -> Advised:

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advice import costs, draws
-from advice.assumptions import NUMBERS
+from advice.assumptions import NUMBERS, gather
 from advice.economics import AFTER, assess
 from advice.figures import Economics, Payback, Route, Way
 from advice.prices import Prices, Rates, TokenPrices, load
-from advice.reckoning import HORIZON
+from advice.reckoning import HORIZON, reckon
 from advice.situation import Origin, Quantity, Situation
 from records.errors import InputError
 
@@ -270,6 +270,49 @@ def test_a_hosted_model_that_is_dearer_than_the_teacher_is_never_the_advice():
     dear = worked_case(hosted_cost=known(0.05), machine_price=known(3), endpoint_price=known(3))
     assert few(dear).best is not Way.tokens
     assert few(worked_case(hosted_cost=known(0.0001))).best is Way.tokens
+
+
+def test_the_arrays_say_what_a_loop_over_months_says():
+    """A second implementation, month by month and draw by draw, without numpy's help."""
+    unsure = Situation(
+        task="new", monthly_requests=known(60_000, 20_000, 200_000), teacher_cost=known(0.03, 0.01, 0.06)
+    )
+    drawn = draws.draw(gather(unsure, PRICES, Rates(), "small"), 40, seed=3)
+    found = reckon(drawn, overflow=True)
+    for row in range(40):
+        one = {name: float(values[row]) for name, values in drawn.items()}
+        spent, saved, paid = costs.once({n: v[row : row + 1] for n, v in drawn.items()})[0], 0.0, math.inf
+        for month in range(HORIZON):
+            asked = one["monthly_requests"] * (1 - one["repeated_share"]) * (1 + one["growth"]) ** month
+            price = one["teacher_cost"] * (1 - one["batchable_share"] * one["batch_discount"])
+            rent = one["machine_price"] * HOURS
+            holds = one["student_throughput"] * one["utilisation"] / one["peak_to_mean"] * HOURS * 3600
+            cheapest = min(n * rent + max(0.0, asked - n * holds) * price for n in range(1, 2 + int(asked / holds) + 1))
+            upkeep = one["training_cost"] / one["retrain_every_months"] + one["monitoring_cost"]
+            assert found.ways[Way.self_hosted].total[row, month] == pytest.approx(cheapest + upkeep)
+            saving = asked * price - cheapest - upkeep
+            if saved < spent <= saved + saving and paid == math.inf:
+                paid = month + (spent - saved) / saving
+            saved += saving
+            assert found.net(Way.self_hosted)[row, month] == pytest.approx(saved - spent, abs=1e-6 * abs(saved) + 1e-6)
+        assert found.pays_back(Way.self_hosted)[row] == pytest.approx(paid)
+
+
+def test_ninety_per_cent_of_what_could_be_true_lies_within_the_interval():
+    unsure = Situation(task="new", monthly_requests=known(60_000, 40_000, 90_000), teacher_cost=known(0.03, 0.02, 0.04))
+    said = assess(unsure, PRICES, seed=1).route(Way.self_hosted).net[24]
+    truths = reckon(draws.draw(gather(unsure, PRICES, Rates(), "small"), 20_000, seed=2), True).net(Way.self_hosted)
+    within = np.mean((truths[:, 23] >= said.low) & (truths[:, 23] <= said.high))
+    assert within == pytest.approx(0.9, abs=0.02)
+
+
+def test_litellms_table_prices_a_teacher_with_its_batches_and_a_hosted_model():
+    from flows.advise import HOSTED_MODEL
+    from prompts.litellm_door import token_prices
+
+    teacher = TokenPrices.model_validate({"model": "gpt-4.1", **(token_prices("openai/gpt-4.1") or {})})
+    assert teacher.batch_discount(1000, 100) == pytest.approx(0.5)
+    assert token_prices(HOSTED_MODEL) is not None and token_prices("acme/none") is None
 
 
 # --- draws

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from advice import money, page
 from advice.decision import Advice, Recommendation
@@ -15,6 +16,7 @@ from advice.payoff import payoffs
 from advice.prices import Rates, TokenPrices, load
 from advice.recommend import advise
 from advice.situation import Origin, Quantity, Situation
+from retort import browser
 
 HOSTILE = "<script>alert(1)</script> | `rm` [x](javascript:1) **b** $x^2$ {{ 7*7 }}"
 PRICES = load()
@@ -134,6 +136,26 @@ def test_json_holds_the_whole_advice_and_comes_back():
     assert Advice.model_validate(data["advice"]) == advice
     assert Economics.model_validate(data["economics"]) == economics
     assert data["headline"] == advice.sentence
+
+
+@pytest.mark.real
+def test_a_browser_shows_the_page_with_its_pictures_and_asks_nobody(tmp_path):
+    executable = browser.find()
+    if executable is None:
+        pytest.skip("no Chromium on this machine: the page was not looked at")
+    place = page.write(page.html(*both(SURE, RATES)), tmp_path / "page.html")
+    asked, said = [], []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(executable), args=["--no-sandbox"])
+        opened = chromium.new_page(viewport={"width": 1000, "height": 1250})
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.on("console", lambda message: said.append(message.text))
+        opened.goto(place.as_uri())
+        widths = opened.evaluate("[...document.images].map(image => image.naturalWidth)")
+        scrolls = opened.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        chromium.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and said == []
+    assert len(widths) == 2 and min(widths) > 300 and not scrolls
 
 
 def test_a_page_is_written_as_a_whole(tmp_path):
