@@ -88,6 +88,9 @@ _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _SLACK_S = 2 * 86_400.0
 _MOST = {"latency": 86_400.0, "prompt_tokens": 1e8, "completion_tokens": 1e8, "cost": 1e5}
 _TASK_CHARACTERS = 64
+_MOST_SHAPES = 200
+_Path = tuple[str, list[str]]
+"""The key in the line, and the steps into what it holds."""
 
 
 class Entry(NamedTuple):
@@ -114,11 +117,14 @@ class EntryReader:
             raise InputError(f"--map {unknown[0]}=...: no such field. Use one of {', '.join(FIELDS)}.")
         places = {name: (given,) if (given := (mapping or {}).get(name)) else FIELDS[name] for name in FIELDS}
         self._paths = {name: [_path(place) for place in found] for name, found in places.items()}
+        self._shapes: dict[tuple[str, ...], dict[str, list[_Path]]] = {}
+        self._found = self._paths
         self._latest = (datetime.now(UTC).timestamp() if now is None else now) + _SLACK_S
         self.maps_input = bool(self._paths["input"])
 
     def read(self, line: Mapping[str, Any], digest: int | None) -> Entry | str:
         """The entry, or why the line is none. `digest`: of its input, from one who knows its format."""
+        self._look_at(line)
         at = _moment(self._first(line, "time"))
         if at is None:
             return "no time: none of its fields holds one that can be read (--map time=FIELD)"
@@ -135,11 +141,12 @@ class EntryReader:
 
     def input_of(self, line: Mapping[str, Any]) -> str | None:
         """What was asked, where the mapping says so."""
+        self._look_at(line)
         found = self._first(line, "input")
         return None if found is None else found if isinstance(found, str) else json.dumps(found, sort_keys=True)
 
     def _first(self, line: Mapping[str, Any], name: str) -> Any:
-        for head, *steps in self._paths[name]:
+        for head, steps in self._found[name]:
             value = line.get(head)
             for step in steps:
                 if value is None:
@@ -148,6 +155,17 @@ class EntryReader:
             if value is not None and value != "":
                 return value
         return None
+
+    def _look_at(self, line: Mapping[str, Any]) -> None:
+        """Keep to the places that this line's keys allow; lines of a log are alike, so this is done once for most."""
+        keys = tuple(line)
+        found = self._shapes.get(keys)
+        if found is None:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            found = {name: [path for path in paths if path[0] in line] for name, paths in self._paths.items()}
+            self._shapes[keys] = found
+        self._found = found
 
     def _number(self, line: Mapping[str, Any], name: str) -> float | None:
         value = self._first(line, name)
@@ -181,8 +199,9 @@ class EntryReader:
         return self._first(line, "error") not in (None, "", {}, [], False)
 
 
-def _path(place: str) -> list[str]:
-    return place.split(".")
+def _path(place: str) -> _Path:
+    head, *steps = place.split(".")
+    return head, steps
 
 
 def _opened(value: Any) -> Mapping[str, Any]:
@@ -204,6 +223,8 @@ def _moment(value: Any) -> float | None:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if value is None or isinstance(value, bool | dict | list):
         return None
+    if isinstance(value, str) and value[4:5] == "-":
+        return _written(value)
     try:
         number = float(value)
     except (ValueError, TypeError, OverflowError):

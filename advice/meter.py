@@ -36,21 +36,24 @@ class _Tally:
     def add(self, entry: Entry) -> None:
         self.n += 1
         self.failed += entry.failed
-        self.first, self.last = min(self.first, entry.at), max(self.last, entry.at)
+        if entry.at < self.first:
+            self.first = entry.at
+        if entry.at > self.last:
+            self.last = entry.at
         self.hours[int(entry.at) // _HOUR] += 1
         if entry.model and (entry.model in self.models or len(self.models) < 1000):
             self.models[entry.model[:100]] += 1
         if entry.digest is not None:
             self.inputs_known += 1
             self.inputs.add(entry.digest)
-        for sketch, value in (
-            (self.sent, entry.prompt_tokens),
-            (self.said, entry.completion_tokens),
-            (self.cost, entry.cost_usd),
-            (self.latency, None if entry.failed else entry.latency_s),
-        ):
-            if value is not None:
-                sketch.add(value)
+        if entry.prompt_tokens is not None:
+            self.sent.add(entry.prompt_tokens)
+        if entry.completion_tokens is not None:
+            self.said.add(entry.completion_tokens)
+        if entry.cost_usd is not None:
+            self.cost.add(entry.cost_usd)
+        if entry.latency_s is not None and not entry.failed:
+            self.latency.add(entry.latency_s)
 
 
 class Meter:

@@ -38,7 +38,7 @@ class Quantiles:
         if value < _LEAST:
             self._zeros += 1
             return
-        bucket = math.ceil(math.log(min(value, _MOST)) / _LOG)
+        bucket = math.ceil(math.log(value if value < _MOST else _MOST) / _LOG)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     @property

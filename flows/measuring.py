@@ -20,6 +20,7 @@ from flows.context import Context, find_task
 from prompts.logs import asked_of
 from prompts.readers import read_rows
 from prompts.rows import Fault, LeftOut, Row
+from prompts.task import Task
 from records import advised, taskbook, traffic
 from records.errors import InputError
 from records.progress import Progress
@@ -56,7 +57,7 @@ def measure_logs(
     """
     if not logs:
         names = [task] if task else taskbook.names(context.store)
-        found = [gateway_report(context, name) for name in names]
+        found = [gateway_report(context, find_task(context, name)) for name in names]
         return Measurement(reports=[report for report in found if report.tasks])
     name = _name(task)
     meter = Meter(", ".join(Path(one).name for one in logs), only=name)
@@ -123,13 +124,12 @@ def digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def gateway_report(context: Context, task: str, teacher_only: bool = False) -> Report:
+def gateway_report(context: Context, task: Task, teacher_only: bool = False) -> Report:
     """What the gateway recorded of a task, scaled by the share that it keeps. `teacher_only`: without a student's."""
-    found = find_task(context, task)
-    meter = Meter(GATEWAY, sampled=found.traffic.sample_rate or 1.0, only=found.name)
-    for n, one in enumerate(traffic.stream(context.store, found.name), 1):
+    meter = Meter(GATEWAY, sampled=task.traffic.sample_rate or 1.0, only=task.name)
+    for n, one in enumerate(traffic.stream(context.store, task.name), 1):
         if one.by_teacher or not teacher_only:
-            meter.add(_entry(found.name, one))
+            meter.add(_entry(task.name, one))
         if n % _TELL_EVERY == 0:
             context.progress("reading traffic", n, 0, "")
     return meter.report()
@@ -140,7 +140,7 @@ def _entry(task: str, one: traffic.Asked) -> Entry:
     return Entry(task, one.at, digest(one.text), *tokens, one.cost_usd, one.latency_s, failed, one.model)
 
 
-def gateway_measured(context: Context, task: str, teacher_only: bool = False) -> Measured | None:
+def gateway_measured(context: Context, task: Task, teacher_only: bool = False) -> Measured | None:
     """The figures of the one task; None where nothing was recorded."""
     tasks = gateway_report(context, task, teacher_only).tasks
     return tasks[0] if tasks else None

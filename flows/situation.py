@@ -59,12 +59,12 @@ def _volume(context: Context, task: Task) -> dict[str, Any]:
     """Numbers of production, with the days that they are of; nothing where nothing was measured."""
     reading = advised.newest_reading(context.store, task.name)
     logs = Measured.model_validate(reading.measured) if reading else None
-    live = gateway_measured(context, task.name)
+    live = gateway_measured(context, task)
     if live and (logs is None or live.days_covered > logs.days_covered):
         numbers = from_measured.numbers(live, _source(GATEWAY, live))
         for name in ("teacher_cost", "teacher_p95_s", "prompt_tokens", "completion_tokens"):
             numbers.pop(name, None)  # of all answers, the student's too
-        taught = gateway_measured(context, task.name, teacher_only=True)
+        taught = gateway_measured(context, task, teacher_only=True)
         if taught:
             numbers |= from_measured.asking(taught, _source(f"{GATEWAY}, the teacher's answers", taught))
         return {**numbers, "days_covered": live.days_covered}
