@@ -121,6 +121,15 @@ def test_a_sure_situation_has_no_sensitivity_to_show():
     assert "Which assumption matters most" not in page.html(advice, sure)
 
 
+@pytest.mark.parametrize("requests", [0.0, 1e-9, 1e12])
+@pytest.mark.parametrize("free", [{}, dict.fromkeys(("machine_price", "monitoring_cost", "engineering_cost"), 0.0)])
+def test_no_volume_and_no_price_is_too_small_or_too_large_for_the_page(requests: float, free: dict[str, float]):
+    amounts = {"monthly_requests": requests, **free}
+    extreme = Situation(task="extreme", **{name: known(n, n, n, "USD a month") for name, n in amounts.items()})
+    text = page.html(advise(extreme), assess(extreme, PRICES, count=50))
+    assert not re.search(r"\b(nan|inf)\b", words(text))
+
+
 def test_markdown_has_the_steps_and_the_ways_and_whole_tables():
     advice, economics = both(SURE, RATES)
     said = page.markdown(advice, economics, where="/reports/advice.html")
