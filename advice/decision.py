@@ -69,8 +69,12 @@ class Step(Record):
 
 
 class Overrule(Record):
-    """A fact that may settle the question whatever the steps say. `decides`: it is the one that did."""
+    """A fact that may settle the question whatever the steps say. `decides`: it is the one that did.
 
+    `field`: how `Situation` calls it.
+    """
+
+    field: str
     name: str
     holds: bool
     reason: str

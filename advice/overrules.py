@@ -49,7 +49,7 @@ def overrules(situation: Situation) -> list[Overrule]:
     """All of them, strongest first; at most one `decides`."""
     holding = [field for field, _, _ in _FACTS if getattr(situation, field)]
     return [
-        Overrule(name=name, holds=field in holding, reason=reason, decides=field == deciding(holding))
+        Overrule(field=field, name=name, holds=field in holding, reason=reason, decides=field == deciding(holding))
         for field, name, reason in _FACTS
     ]
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from advice.decision import Advice, Leaning, Payoff, Recommendation, Step, Thresholds
 from advice.missing import missing
 from advice.overrules import overrules, reason_of, settled
-from advice.situation import Quantity, Situation
+from advice.situation import Origin, Quantity, Situation
 from advice.six_steps import steps
 from advice.terms import for_model
 from advice.wording import number
@@ -86,8 +86,10 @@ def _measure(name: str, reason: str) -> Decided:
 
 
 def _unmeasured(situation: Situation, limits: Thresholds) -> bool:
-    """Whether numbers were measured, but over too few days. What a person gave is not made surer by waiting."""
-    return situation.days_covered is not None and situation.days_covered < limits.wanted_days
+    """Whether the volume was measured, but over too few days. What a person gave is not made surer by waiting."""
+    volume, days = situation.monthly_requests, situation.days_covered
+    given = volume is not None and volume.origin is Origin.given
+    return not given and days is not None and days < limits.wanted_days
 
 
 def pays(payoff: Payoff) -> str:
@@ -131,7 +133,7 @@ def advise(
         flips=flips(situation, limits, payoff_of, decided.recommendation, assumed or {}),
         missing=missing(situation, moving),
         terms=[terms] if terms else [],
-        notes=_notes(situation, limits, decided),
+        notes=[*_without(situation, limits, payoff), *_notes(situation, limits, decided)],
         measure_days=days,
         thresholds=limits,
         situation=situation,
@@ -146,6 +148,15 @@ def _sentence(decided: Decided, days: int | None, situation: Situation) -> str:
     more = f" ({len(decided.reasons) - 1} more reasons say so)" if len(decided.reasons) > 2 else ""
     begins = first[0].lower() if first[1:2] in (" ", first[1:2].lower()) else first[0]
     return f"{opening}: {begins}{first[1:]}{more}."
+
+
+def _without(situation: Situation, limits: Thresholds, payoff: Payoff | None) -> list[str]:
+    """What the answer would be if the fact that settled it did not hold."""
+    over = next((one for one in overrules(situation) if one.decides), None)
+    if over is None:
+        return []
+    other = decide(situation.model_copy(update={over.field: False}), limits, payoff).recommendation
+    return [f"Were it not for this ({over.name}), the answer would be: {other.value}."]
 
 
 def _notes(situation: Situation, limits: Thresholds, decided: Decided) -> list[str]:

@@ -3,6 +3,7 @@
 import itertools
 from datetime import date
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,10 @@ from advice.decision import Leaning, Payoff, Recommendation, Thresholds
 from advice.flips import moved
 from advice.form import Answers, applied
 from advice.missing import HOW, missing
+from advice.payoff import payoffs
+from advice.prices import load
 from advice.recommend import advise, decide
-from advice.situation import Origin, Quantity, Situation
+from advice.situation import Quantity, Situation
 from advice.six_steps import steps
 from flows.advise import answer
 from records.errors import InputError
@@ -31,9 +34,9 @@ FACTS = (
 )
 
 
-def q(value: float, unit: str = "", low: float | None = None, high: float | None = None) -> Quantity:
+def q(value: float, unit: str = "", low: float | None = None, high: float | None = None, origin="measured") -> Quantity:
     ends = {"low": value if low is None else low, "high": value if high is None else high}
-    return Quantity(value=value, unit=unit, origin=Origin.given, source="a test", **ends)
+    return Quantity(value=value, unit=unit, origin=origin, source="a test", **ends)
 
 
 def situation(**numbers) -> Situation:
@@ -168,6 +171,18 @@ def test_what_was_measured_over_too_few_days_and_matters_is_measured_on():
     assert decide(enough, LIMITS, pays(0.6)).recommendation is R.distil
 
 
+def test_a_volume_that_a_person_gave_is_not_measured_on():
+    given_ = situation(monthly_requests=q(900, low=500, high=1500, origin="given"), days_covered=20.0)
+    assert decide(given_, LIMITS, pays(0.5)).recommendation is R.keep_prompting
+
+
+def test_without_the_fact_that_settled_it_the_answer_is_told_too():
+    private = situation(monthly_requests=50.0, data_may_not_leave=True)
+    assert advise(private).notes[0] == (
+        "Were it not for this (data may not leave), the answer would be: keep prompting and collect."
+    )
+
+
 def test_without_a_volume_the_volume_is_measured_first():
     found = advise(situation(teacher_accuracy=0.9), lambda _: pays(0.9))
     assert (found.recommendation, found.measure_days, found.decided_by) == (R.measure, 60, ["volume"])
@@ -177,7 +192,10 @@ def test_without_a_volume_the_volume_is_measured_first():
 
 sizes = st.floats(min_value=0, max_value=1e9)
 shares = st.floats(min_value=0, max_value=1)
-amount = st.tuples(sizes, sizes, sizes).map(sorted).map(lambda x: q(x[1], low=x[0], high=x[2]))
+origins = st.sampled_from(["measured", "given"])
+amount = st.builds(
+    lambda x, origin: q(x[1], "", x[0], x[2], origin), st.tuples(sizes, sizes, sizes).map(sorted), origins
+)
 share = st.tuples(shares, shares, shares).map(sorted).map(lambda x: q(x[1], "share", x[0], x[2]))
 maybe = st.none() | amount
 situations = st.builds(
@@ -364,6 +382,18 @@ def test_a_hospital_that_may_not_send_data_out_trains_its_own_whatever_it_costs(
     assert (advice.recommendation, advice.decided_by) == (R.distil, ["data may not leave"])
     assert "whatever the cost" in advice.sentence and any("own machines" in note for note in advice.notes)
     assert {str(route.way) for route in economics.routes if not route.barred} == {"self_hosted"}
+
+
+def test_with_the_real_economics_more_volume_never_makes_fine_tuning_look_worse():
+    payoff_of = payoffs(load())
+    for cost, accuracy in itertools.product([0.002, 0.04], [0.8, 0.9]):
+        here = situation(teacher_cost=q(cost, "USD a request", 0.8 * cost, 1.2 * cost), teacher_accuracy=accuracy)
+        found = []
+        for volume in (10**e for e in np.arange(2, 8.1, 0.25)):
+            size = q(volume, "requests a month", 0.8 * volume, 1.2 * volume)
+            there = here.model_copy(update={"monthly_requests": size, "days_covered": 30.0})
+            found.append(RANK[decide(there, LIMITS, payoff_of(there)).recommendation])
+        assert found == sorted(found) and {0, 2} <= set(found)
 
 
 @pytest.mark.parametrize("volume", ["0", "1", "1e12"])
