@@ -9,7 +9,7 @@ thing to measure, the one that moves the result most first. One real row:
 
 from dataclasses import dataclass
 
-from advice.prices import Prices, Rates, Size, range_of
+from advice.prices import Prices, Rates, range_of
 from advice.situation import Origin, Quantity, Situation
 from records.errors import InputError
 from records.types import Record
@@ -70,12 +70,12 @@ OPTIONAL = "hosted_cost"
 HOSTED = Number("One request to a hosted student", "USD a request", 0, 1e4, 0, 0, 0, "")
 
 
-def gather(situation: Situation, prices: Prices, rates: Rates, fits: Size) -> dict[str, Assumption]:
+def gather(situation: Situation, prices: Prices, rates: Rates) -> dict[str, Assumption]:
     """Every number by name: what is known, else what prices and tokens give, else what is assumed.
 
     `hosted_cost` is there only if it is known. Raises InputError for a number outside its bounds.
     """
-    known = {**_derived(situation, prices, rates, fits), **_given(situation)}
+    known = {**_derived(situation, prices, rates), **_given(situation)}
     found = {name: known.get(name) or _assumed(number) for name, number in NUMBERS.items()}
     if OPTIONAL in known:
         found[OPTIONAL] = known[OPTIONAL]
@@ -87,9 +87,10 @@ def _given(situation: Situation) -> dict[str, Quantity]:
     return {name: quantity for name, quantity in quantities if quantity is not None}
 
 
-def _derived(situation: Situation, prices: Prices, rates: Rates, fits: Size) -> dict[str, Quantity]:
+def _derived(situation: Situation, prices: Prices, rates: Rates) -> dict[str, Quantity]:
     """What follows from prices and tokens, and how many labels are missing."""
-    found = {"machine_price": range_of(prices.machines, fits), "endpoint_price": range_of(prices.endpoints, fits)}
+    size = situation.student_size or "small"
+    found = {"machine_price": range_of(prices.machines, size), "endpoint_price": range_of(prices.endpoints, size)}
     sent, said = situation.prompt_tokens, situation.completion_tokens
     if sent is not None and said is not None:
         if rates.teacher is not None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from advice import draws
 from advice.assumptions import gather
 from advice.figures import Curve, Economics, Payback, Route, Spread, Way
-from advice.prices import Prices, Rates, Size
+from advice.prices import Prices, Rates
 from advice.reckoning import HORIZON, Reckoning, barred, best_student, reckon
 from advice.sensitivity import swings
 from advice.situation import Situation
@@ -37,12 +37,11 @@ def assess(
     situation: Situation,
     prices: Prices,
     rates: Rates | None = None,
-    fits: Size = "small",
     count: int = DRAWS,
     seed: int = SEED,
 ) -> Economics:
     """The economics of a situation. Raises InputError for a number that cannot be."""
-    assumptions = gather(situation, prices, rates or Rates(), fits)
+    assumptions = gather(situation, prices, rates or Rates())
     out = barred(situation)
     exact = reckon(draws.point(assumptions), overflow=not out)
     many = reckon(draws.draw(assumptions, count, seed), overflow=not out)
@@ -53,18 +52,18 @@ def assess(
         best=best,
         assumptions=list(assumptions.values()),
         swings=swings(assumptions, best, not out, AFTER[1]),
-        listed=[one for one in (*prices.machines, *prices.endpoints) if one.fits == fits],
+        listed=[
+            one for one in (*prices.machines, *prices.endpoints) if one.fits == (situation.student_size or "small")
+        ],
         pilot_months=situation.pilot_months,
         draws=count,
         seed=seed,
     )
 
 
-def break_even(
-    situation: Situation, prices: Prices, rates: Rates, fits: Size = "small", count: int = DRAWS, seed: int = SEED
-) -> Payback:
+def break_even(situation: Situation, prices: Prices, rates: Rates, count: int = DRAWS, seed: int = SEED) -> Payback:
     """When the best student of a situation pays back, as `assess` says it, in a fraction of the time."""
-    assumptions = gather(situation, prices, rates, fits)
+    assumptions = gather(situation, prices, rates)
     out = barred(situation)
     exact = reckon(draws.point(assumptions), overflow=not out)
     best = best_student(exact, out, AFTER[1])

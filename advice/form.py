@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from advice import amounts
 from advice.assumptions import HOSTED, NUMBERS
 from advice.decision import Thresholds
-from advice.situation import Origin, Quantity, Situation
+from advice.situation import Origin, Quantity, Situation, Size
 
 
 def _checked(text: str) -> str:
@@ -44,6 +44,9 @@ class Facts(_Section):
     exploring: bool = Field(default=False, description="We still find out what the task is.")
     pilot_months: float | None = Field(default=None, gt=0, le=600, description="Months the whole thing is to run.")
     teacher_model: str | None = Field(default=None, max_length=200, description="A LiteLLM string of the large model.")
+    student_size: Size | None = Field(
+        default=None, description="small: up to about 3 billion parameters (the default); large: more."
+    )
     tuned_model: str | None = Field(
         default=None, max_length=200, description="A LiteLLM string of a hosted fine-tuned model to compare with."
     )

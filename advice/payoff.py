@@ -14,19 +14,17 @@ from advice import economics
 from advice.assumptions import HOSTED, NUMBERS, OPTIONAL
 from advice.decision import Payoff
 from advice.figures import Payback
-from advice.prices import Prices, Rates, Size
+from advice.prices import Prices, Rates
 from advice.situation import Quantity, Situation
 
 Horizon = Literal[12, 24, 36, 60]
 
 
-def payoffs(
-    prices: Prices, rates: Rates | None = None, fits: Size = "small", horizon_months: Horizon = 24
-) -> Callable[[Situation], Payoff]:
+def payoffs(prices: Prices, rates: Rates | None = None, horizon_months: Horizon = 24) -> Callable[[Situation], Payoff]:
     """A function from a situation to its pay-off; the same for the same."""
 
     def payoff_of(situation: Situation) -> Payoff:
-        back = economics.break_even(_bounded(situation), prices, rates or Rates(), fits)
+        back = economics.break_even(_bounded(situation), prices, rates or Rates())
         return payoff(back, situation.pilot_months, horizon_months)
 
     return payoff_of

@@ -11,17 +11,15 @@ decision that looks right. Token prices come from LiteLLM's table, which this ro
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from advice import strict
-from advice.situation import Origin, Quantity
+from advice.situation import Origin, Quantity, Size
 from records.errors import InputError
 from records.types import Record
 
 FILE = Path(__file__).with_name("prices.yaml")
-Size = Literal["small", "large"]
 
 
 class Listed(Record):

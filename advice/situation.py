@@ -10,10 +10,13 @@ Units: money in US dollars, durations in seconds (months of 30.44 days where the
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from records.types import Record
+
+Size = Literal["small", "large"]
 
 
 class Origin(StrEnum):
@@ -74,6 +77,8 @@ class Situation(Record):
     """How long the whole thing is to run, where that is known: a pilot of three months."""
     teacher_model: str | None = None
     """A LiteLLM string: whose terms and list prices apply."""
+    student_size: Size | None = None
+    """What a student needs of a machine; small (as which None counts): up to about 3 billion parameters."""
     tuned_model: str | None = None
     """A LiteLLM string of a hosted fine-tuned model that is paid by the token, to compare with."""
     days_covered: float | None = None

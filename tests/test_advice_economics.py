@@ -251,6 +251,12 @@ def test_growth_brings_break_even_forward():
     assert grown < flat
 
 
+def test_a_larger_student_needs_a_dearer_machine():
+    small, large = (few(Situation(task="t", student_size=size)) for size in ("small", "large"))
+    assert large.route(Way.self_hosted).monthly.value > small.route(Way.self_hosted).monthly.value
+    assert {one.fits for one in large.listed} == {"large"}
+
+
 def test_token_prices_give_the_teachers_cost_its_batch_discount_and_a_hosted_model_by_the_token():
     rates = Rates(
         teacher=TokenPrices(model="t", input=2, output=8, batch_input=1, batch_output=4),
@@ -277,7 +283,7 @@ def test_the_arrays_say_what_a_loop_over_months_says():
     unsure = Situation(
         task="new", monthly_requests=known(60_000, 20_000, 200_000), teacher_cost=known(0.03, 0.01, 0.06)
     )
-    drawn = draws.draw(gather(unsure, PRICES, Rates(), "small"), 40, seed=3)
+    drawn = draws.draw(gather(unsure, PRICES, Rates()), 40, seed=3)
     found = reckon(drawn, overflow=True)
     for row in range(40):
         one = {name: float(values[row]) for name, values in drawn.items()}
@@ -301,7 +307,7 @@ def test_the_arrays_say_what_a_loop_over_months_says():
 def test_ninety_per_cent_of_what_could_be_true_lies_within_the_interval():
     unsure = Situation(task="new", monthly_requests=known(60_000, 40_000, 90_000), teacher_cost=known(0.03, 0.02, 0.04))
     said = assess(unsure, PRICES, seed=1).route(Way.self_hosted).net[24]
-    truths = reckon(draws.draw(gather(unsure, PRICES, Rates(), "small"), 20_000, seed=2), True).net(Way.self_hosted)
+    truths = reckon(draws.draw(gather(unsure, PRICES, Rates()), 20_000, seed=2), True).net(Way.self_hosted)
     within = np.mean((truths[:, 23] >= said.low) & (truths[:, 23] <= said.high))
     assert within == pytest.approx(0.9, abs=0.02)
 
