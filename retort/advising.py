@@ -20,7 +20,7 @@ def measure(
     logs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="JSONL, JSON, CSV, Parquet, or folders of such: OpenAI-style chats, LiteLLM's spend logs, Langfuse. "
+            help="JSONL, JSON, CSV, Parquet, or folders of such: OpenAI's chats, LiteLLM's spend logs, Langfuse. "
             "Default: what the gateway recorded."
         ),
     ] = None,

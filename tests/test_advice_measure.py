@@ -23,7 +23,6 @@ from flows.measuring import digest, measure_logs
 from records import advised
 from records.errors import InputError
 from retort.advising import mapping_of
-from tests.fixtures_flows import context  # noqa: F401
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 CHAT = [{"role": "system", "content": "Sort."}, {"role": "user", "content": "Where is my parcel?"}]
@@ -35,7 +34,7 @@ def lines(folder: Path, *rows: object, name: str = "log.jsonl") -> str:
     return str(path)
 
 
-def measured(context, path: str, **given):  # noqa: F811
+def measured(context, path: str, **given):
     return measure_logs(context, [path], **given).reports[0]
 
 
@@ -89,7 +88,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("row", [LITELLM, LANGFUSE, OPENAI, WRAPPED], ids=["litellm", "langfuse", "openai", "wrapped"])
-def test_every_known_format_gives_the_same_figures(context, tmp_path: Path, row: dict):  # noqa: F811
+def test_every_known_format_gives_the_same_figures(context, tmp_path: Path, row: dict):
     [found] = measured(context, lines(tmp_path, row, row)).tasks
     assert (found.task, found.requests, found.failed, found.models) == ("mail", 2, 0, {"gpt-4.1-mini": 2})
     assert (found.prompt_tokens.value, found.completion_tokens.value, found.cost_usd.value) == (800, 4, 0.004)
@@ -97,7 +96,7 @@ def test_every_known_format_gives_the_same_figures(context, tmp_path: Path, row:
     assert found.repeated.value == 0.5 and found.first_day == date(2026, 9, 1)
 
 
-def test_any_other_log_is_read_by_a_mapping(context, tmp_path: Path):  # noqa: F811
+def test_any_other_log_is_read_by_a_mapping(context, tmp_path: Path):
     row = {"when": "2026-09-01 12:00:00", "billing": {"usd": 0.02}, "took": 1.5, "q": "Hi", "kind": "mail"}
     mapping = mapping_of(["time=when", "cost=billing.usd", "latency=took", "input=q", "task=kind"])
     [found] = measured(context, lines(tmp_path, row), mapping=mapping).tasks
@@ -108,7 +107,7 @@ def test_any_other_log_is_read_by_a_mapping(context, tmp_path: Path):  # noqa: F
         mapping_of(["cost"])
 
 
-def test_a_csv_export_with_json_in_its_cells_is_read(context, tmp_path: Path):  # noqa: F811
+def test_a_csv_export_with_json_in_its_cells_is_read(context, tmp_path: Path):
     (tmp_path / "log.csv").write_text(
         "id,trace_id,type,start_time,end_time,usage_details,total_cost,input\n"
         '1,t,GENERATION,2026-09-01T12:00:00Z,2026-09-01T12:00:02Z,"{""input"": 800, ""output"": 4}",0.004,Hi\n'
@@ -117,20 +116,20 @@ def test_a_csv_export_with_json_in_its_cells_is_read(context, tmp_path: Path):  
     assert (found.task, found.prompt_tokens.value, found.cost_usd.value) == ("mail", 800, 0.004)
 
 
-def test_spans_and_embeddings_are_left_out_and_counted(context, tmp_path: Path):  # noqa: F811
+def test_spans_and_embeddings_are_left_out_and_counted(context, tmp_path: Path):
     report = measured(
         context, lines(tmp_path, {**LANGFUSE, "type": "SPAN"}, {**LITELLM, "call_type": "aembedding"}, LITELLM)
     )
     assert report.left_out == {"Langfuse SPAN": 1, "LiteLLM aembedding": 1} and report.tasks[0].requests == 1
 
 
-def test_prompts_that_litellm_cut_are_not_taken_for_repeats(context, tmp_path: Path):  # noqa: F811
+def test_prompts_that_litellm_cut_are_not_taken_for_repeats(context, tmp_path: Path):
     cut = [{"role": "user", "content": "Dear (litellm_truncated 900 chars) yours"}]
     [found] = measured(context, lines(tmp_path, {**LITELLM, "messages": cut}, {**LITELLM, "messages": cut})).tasks
     assert (found.requests, found.inputs_known, found.repeated) == (2, 0, None)
 
 
-def test_errors_are_counted_and_their_latency_is_not(context, tmp_path: Path):  # noqa: F811
+def test_errors_are_counted_and_their_latency_is_not(context, tmp_path: Path):
     bad = [
         {**LITELLM, "metadata": '{"task": "mail", "status": "failure"}'},
         {**LANGFUSE, "level": "ERROR"},
@@ -144,7 +143,7 @@ def test_errors_are_counted_and_their_latency_is_not(context, tmp_path: Path):  
 # --- garbage
 
 
-def test_bad_lines_are_counted_and_shown_by_place_and_reason_and_never_by_content(context, tmp_path: Path):  # noqa: F811
+def test_bad_lines_are_counted_and_shown_by_place_and_reason_and_never_by_content(context, tmp_path: Path):
     secret = "sk-verysecret"
     report = measured(
         context,
@@ -244,7 +243,7 @@ def test_whole_weeks_leave_the_cut_days_out():
     assert weeks(log_of(16, lambda n: 5)) == [35, 35] and weeks(log_of(8, lambda n: 5)) == []
 
 
-def test_under_sixty_days_the_report_says_how_many_more_are_wanted(context, tmp_path: Path):  # noqa: F811
+def test_under_sixty_days_the_report_says_how_many_more_are_wanted(context, tmp_path: Path):
     rows = [{**OPENAI, "created": int((NOON + timedelta(days=n)).timestamp())} for n in range(21)]
     report = measured(context, lines(tmp_path, *rows))
     assert report.tasks[0].days_covered == 20
@@ -300,7 +299,7 @@ def test_distinct_inputs_are_exact_up_to_what_is_kept_and_close_beyond():
 # --- what is kept, and how much memory it takes
 
 
-def test_what_was_measured_is_kept_for_advice_by_its_task(context, tmp_path: Path):  # noqa: F811
+def test_what_was_measured_is_kept_for_advice_by_its_task(context, tmp_path: Path):
     rows = [{**OPENAI, "created": int((NOON + timedelta(hours=n)).timestamp())} for n in range(24 * 20)]
     done = measure_logs(context, [lines(tmp_path, *rows)])
     assert done.kept == ["mail"]
@@ -312,7 +311,7 @@ def test_what_was_measured_is_kept_for_advice_by_its_task(context, tmp_path: Pat
     assert found["teacher_cost"].value == 0.004 and found["repeated_share"].value == pytest.approx(479 / 480)
 
 
-def test_a_log_that_names_no_task_is_kept_only_where_the_task_is_given(context, tmp_path: Path):  # noqa: F811
+def test_a_log_that_names_no_task_is_kept_only_where_the_task_is_given(context, tmp_path: Path):
     row = {name: value for name, value in OPENAI.items() if name != "task"}
     path = lines(tmp_path, row)
     nameless = measure_logs(context, [path])
@@ -322,7 +321,7 @@ def test_a_log_that_names_no_task_is_kept_only_where_the_task_is_given(context, 
     assert other.tasks == [] and other.left_out == {"of other tasks than letters": 1}
 
 
-def test_a_folder_without_logs_and_a_file_that_is_none_are_told(context, tmp_path: Path):  # noqa: F811
+def test_a_folder_without_logs_and_a_file_that_is_none_are_told(context, tmp_path: Path):
     with pytest.raises(InputError, match="no log in this folder"):
         measure_logs(context, [str(tmp_path)])
     with pytest.raises(InputError, match="no such file"):
