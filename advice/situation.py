@@ -10,10 +10,13 @@ Units: money in US dollars, durations in seconds (months of 30.44 days where the
 """
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from records.types import Record
+
+Size = Literal["small", "large"]
 
 
 class Origin(StrEnum):
@@ -70,10 +73,14 @@ class Situation(Record):
     data_may_not_leave: bool = False
     offline: bool = False
     exploring: bool = False
-    pilot_months: float | None = None
+    pilot_months: float | None = Field(default=None, gt=0, le=1200, allow_inf_nan=False)
     """How long the whole thing is to run, where that is known: a pilot of three months."""
     teacher_model: str | None = None
     """A LiteLLM string: whose terms and list prices apply."""
+    student_size: Size | None = None
+    """What a student needs of a machine; small (as which None counts): up to about 3 billion parameters."""
+    tuned_model: str | None = None
+    """A LiteLLM string of a hosted fine-tuned model that is paid by the token, to compare with."""
     days_covered: float | None = None
     """How many days of production the measured numbers come from."""
 
@@ -84,6 +91,8 @@ class Situation(Record):
     """Share of requests whose input was seen before: what a cache would save."""
     batchable_share: Quantity | None = None
     """Share of requests that can wait for a provider's batch API."""
+    batch_discount: Quantity | None = None
+    """Share of the price that the batch API saves."""
     prompt_tokens: Quantity | None = None
     completion_tokens: Quantity | None = None
     """Tokens a request, of the teacher."""
@@ -95,6 +104,12 @@ class Situation(Record):
     """Requests in the busiest hour, as a multiple of the mean hour's."""
     machine_price: Quantity | None = None
     """US dollars an hour of one machine."""
+    utilisation: Quantity | None = None
+    """Share of that throughput that is planned for in the busiest hour."""
+    endpoint_price: Quantity | None = None
+    """US dollars an hour of one hosted endpoint."""
+    hosted_cost: Quantity | None = None
+    """US dollars a request to a hosted fine-tuned model that is paid by the token."""
     engineering_cost: Quantity | None = None
     """US dollars, once."""
     labels_needed: Quantity | None = None

@@ -29,6 +29,7 @@ _EVERY_SECONDS = 2.0
 ENOUGH = "retort.corrections.enough"
 STUDENT_READY = "retort.student.ready"
 NEW_DOCUMENTS = "retort.documents.new"
+ADVICE_CHANGED = "retort.advice.changed"
 
 
 def as_task(step: Callable[P, R]) -> Callable[P, R]:

@@ -103,6 +103,20 @@ def table_prices(model: str) -> tuple[float, float] | None:
     return None if given is None or said is None else (float(given) * 1e6, float(said) * 1e6)
 
 
+def token_prices(model: str) -> dict[str, float] | None:
+    """All of LiteLLM's local prices of a model, US dollars per million tokens: `input`, `output`, and of the provider's
+    batch API `batch_input` and `batch_output`, where the table has them; None if it does not know the model.
+    """
+    both = table_prices(model)
+    if both is None:
+        return None
+    table: dict[str, dict[str, Any]] = vendor().model_cost
+    entry = table.get(model) or table.get(model.partition("/")[2]) or {}
+    batch = {"batch_input": "input_cost_per_token_batches", "batch_output": "output_cost_per_token_batches"}
+    told = {name: float(entry[key]) * 1e6 for name, key in batch.items() if entry.get(key) is not None}
+    return {"input": both[0], "output": both[1], **told}
+
+
 def gives_logprobs(model: str) -> bool:
     """Whether LiteLLM would pass `top_logprobs` to this model."""
     return "top_logprobs" in (vendor().get_supported_openai_params(model=model) or [])

@@ -101,6 +101,16 @@ class LogReader:
         return f"logs.pattern takes more than {SECONDS:g} s on it"
 
 
+def asked_of(entry: dict[str, Any]) -> str | LeftOut | None:
+    """What an entry asked, as one text; something that is no chat by its kind; None where it is not logged in full."""
+    kind = _other_kind(entry)
+    if kind:
+        return LeftOut(kind)
+    messages = _messages(entry)
+    text = "\n".join(f"{role}: {content}" for role, content in _apart(messages)[0]) if messages else ""
+    return text if text and _CUT_BY_LITELLM not in text else None
+
+
 def logged_label(task: Task, document: Document, logged: Logged) -> Label | None:
     """What a log says that a model answered, as a teacher's label without a confidence: it goes to review.
 

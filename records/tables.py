@@ -1,6 +1,6 @@
 """The tables of the store, as SQLAlchemy Core. A column has the name of the record's field: a record is a row.
 
-Changing this file, or `records.tables_asking`, means adding a migration under `records/migrations/versions/` (a test
+Changing this file, or a `records.tables_*`, means adding a migration under `records/migrations/versions/` (a test
 compares the two).
 """
 
@@ -10,9 +10,11 @@ from sqlalchemy.types import BigInteger
 
 from records.columns import Moment, metadata
 from records.columns import json as _json
+from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
 
 __all__ = [
+    "advices",
     "batches",
     "charges",
     "claims",
@@ -24,6 +26,7 @@ __all__ = [
     "embeddings",
     "labels",
     "live",
+    "measurements",
     "metadata",
     "pools",
     "releases",

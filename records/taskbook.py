@@ -3,6 +3,7 @@
 Grain: one row per task and definition fingerprint. How often a task changes is read from here.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from records.errors import InputError
 from records.store import Store
+from records.tables import documents, requests
 from records.tables import tasks as table
 from records.types import now
 
@@ -51,3 +53,21 @@ def names(store: Store) -> list[str]:
     """All tasks that were ever used, sorted."""
     with store.read() as db:
         return sorted(set(db.execute(sa.select(table.c.name)).scalars()))
+
+
+def versions(store: Store, name: str, since: datetime) -> tuple[int, bool]:
+    """How many versions of a task were in use since then, and whether there were others before."""
+    query = sa.select(table.c.seen_at).where(table.c.name == name)
+    with store.read() as db:
+        seen = list(db.execute(query).scalars())
+    return sum(at >= since for at in seen), any(at < since for at in seen)
+
+
+def known_since(store: Store, name: str) -> datetime | None:
+    """The moment of a task's first document or request; None before there is one."""
+    with store.read() as db:
+        found = [
+            db.execute(sa.select(sa.func.min(one.c.created_at)).where(one.c.task == name)).scalar()
+            for one in (documents, requests)
+        ]
+    return min((at for at in found if at is not None), default=None)

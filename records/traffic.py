@@ -1,12 +1,29 @@
 """Production requests and their answers. Grain: one row per sampled request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from records.store import Store, row_of
 from records.tables import requests as table
-from records.types import Request
+from records.types import Outcome, Request
+
+_PAGE = 2_000
+
+
+class Asked(NamedTuple):
+    """Of a request what is measured. `at`: seconds since 1970; `by_teacher`: no student answered it."""
+
+    at: float
+    text: str
+    outcome: Outcome
+    model: str
+    by_teacher: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    latency_s: float
 
 
 def record(store: Store, rows: Iterable[Request]) -> int:
@@ -17,6 +34,17 @@ def record(store: Store, rows: Iterable[Request]) -> int:
 def requests(store: Store, task: str) -> list[Request]:
     """All recorded requests of a task, oldest first."""
     return _select(store, table.c.task == task, None)
+
+
+def stream(store: Store, task: str) -> Iterator[Asked]:
+    """All recorded requests of a task, page by page: a million of them are never held at once."""
+    c = table.c
+    columns = (c.created_at, c.text, c.outcome, c.model, c.release, c.fallback)
+    query = sa.select(*columns, c.prompt_tokens, c.completion_tokens, c.cost_usd, c.latency_s).where(c.task == task)
+    with store.read() as db:
+        for row in db.execution_options(yield_per=_PAGE).execute(query):
+            at, text, outcome, model, release, fallback, *numbers = row
+            yield Asked(at.timestamp(), text, Outcome(outcome), model, release is None or fallback, *numbers)
 
 
 def unharvested(store: Store, task: str, limit: int | None = None) -> list[Request]:

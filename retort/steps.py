@@ -7,6 +7,7 @@ import typer
 
 from flows.unanswered import Unanswered
 from records.errors import InputError
+from retort.advising import advise, measure
 from retort.console import show
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
@@ -181,5 +182,5 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
+    for step in (measure, advise, label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
         app.command()(step)

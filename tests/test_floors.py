@@ -34,12 +34,12 @@ DOORS = {
     "transformers": TRAINING_ENV,
     "peft": TRAINING_ENV,
     "gguf": TRAINING_ENV,
-    "scipy": {"evaluation"},
+    "scipy": {"evaluation", "advice/sketches", "advice/trend"},  # order statistics; Sen's slope
     "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
-    "matplotlib": {"evaluation"},
-    # figures; vectors; the hashes of near-duplicates
-    "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval", "records/near"},
-    "jinja2": {"evaluation"},
+    "matplotlib": {"evaluation", "advice/plots"},  # the pictures of a report; of an advice
+    # figures; vectors; the hashes of near-duplicates; draws of what is not known
+    "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval", "records/near", "advice"},
+    "jinja2": {"evaluation", "advice/page"},
     "datasets": {"prompts/readers", "training/dataset"},  # documents in; rows out
     "pypdfium2": {"prompts/pdf_text"},
     "tokenizers": {"prompts/tokenizer"},
@@ -54,7 +54,7 @@ DOORS = {
     # no vendors but tools: formats and transports
     "pydantic": set(FLOORS),
     "pydantic_core": {"prompts"},
-    "yaml": {"prompts", "training"},
+    "yaml": {"prompts", "training", "advice"},  # tasks; recipes; list prices and forms
     "jsonschema": {"prompts", "review"},
     "aiohttp": {"prompts", "serving"},
     "aiolimiter": {"prompts"},

@@ -1,0 +1,91 @@
+"""How good teacher and student are and how fast a student is, as far as verdicts and people's answers tell.
+
+A verdict's report is JSON of whatever version wrote it, so it is read with care: what is not there is not known.
+"""
+
+from typing import Any
+
+from advice.situation import Origin, Quantity
+from evaluation.interval import wilson
+from evaluation.score import candidate, score_candidate
+from flows.context import Context
+from prompts.pool import teacher_prompt
+from prompts.task import Task
+from records import corrections, ledger, library, registry
+from records.types import Label, Role, Split
+
+_CONFIDENCE = 0.9
+
+
+def accuracies(context: Context, task: Task) -> dict[str, Quantity]:
+    """Of the newest verdict, else of the ledger against people's answers, by their names in `Situation`."""
+    verdicts = registry.task_verdicts(context.store, task.name)
+    report = verdicts[-1].report if verdicts else {}
+    told: dict[str, Quantity] = {}
+    for role in ("teacher", "student"):
+        measured = report.get(role)
+        if isinstance(measured, dict):
+            _read(told, role, measured, f"the verdict {verdicts[-1].id}")
+    if "teacher_accuracy" not in told:
+        told |= _against_gold(context, task)
+    return told
+
+
+def _read(told: dict[str, Quantity], role: str, measured: dict[str, Any], source: str) -> None:
+    accuracy, p95, p50 = (measured.get(name) for name in ("accuracy", "latency_p95_s", "latency_p50_s"))
+    if isinstance(accuracy, dict) and accuracy.get("value") is not None and accuracy.get("n"):
+        n = int(accuracy["n"])
+        put(told, f"{role}_accuracy", wilson(round(accuracy["value"] * n), n, _CONFIDENCE), "share", source)
+    if role == "student" and isinstance(p95, dict) and p95.get("value"):
+        put(told, "student_p95_s", _Bounds(p95), "s", source)
+    if role == "student":
+        pace = _pace(measured, p50, p95, source)
+        told |= {"student_throughput": pace} if pace else {}
+
+
+class _Bounds:
+    """An estimate as a report's JSON holds it."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.value, self.low, self.high = found.get("value"), found.get("low"), found.get("high")
+
+
+def _pace(measured: dict[str, Any], p50: Any, p95: Any, source: str) -> Quantity | None:
+    """Requests a second: as measured under load, else from how long one after another takes."""
+    rate = measured.get("documents_per_second") or measured.get("throughput")
+    rate = rate.get("value") if isinstance(rate, dict) else rate
+    if isinstance(rate, int | float) and rate > 0:
+        return _about(float(rate), 0.8, 1.2, Origin.measured, f"{source}, under load")
+    if isinstance(p50, dict) and p50.get("value"):
+        slowest = p95["value"] if isinstance(p95, dict) and p95.get("value") else 2 * p50["value"]
+        source = f"{source}: one request after another; a machine may answer several at once"
+        return _about(1 / p50["value"], p50["value"] / max(slowest, p50["value"]), 4.0, Origin.estimated, source)
+    return None
+
+
+def _about(value: float, low: float, high: float, origin: Origin, source: str) -> Quantity:
+    ends = {"low": value * low, "value": value, "high": value * high}
+    return Quantity(**ends, unit="requests a second", origin=origin, source=source)
+
+
+def _against_gold(context: Context, task: Task) -> dict[str, Quantity]:
+    test = {d.id for d in library.documents(context.store, task.name, Split.test)}
+    gold = {i: answer for i, answer in corrections.settled(context.store, task.name).gold.items() if i in test}
+    prompt = teacher_prompt(context.store, task)
+    labels: dict[str, Label] = ledger.newest(context.store, task.name, Role.teacher, task.teacher.model, prompt)
+    gold = {i: answer for i, answer in gold.items() if i in labels}
+    scored = score_candidate(candidate(task.teacher.model, Role.teacher, labels.values()), gold)
+    told: dict[str, Quantity] = {}
+    source = f"{len(gold)} test documents that people answered"
+    put(told, "teacher_accuracy", wilson(sum(s.right for s in scored), len(scored), _CONFIDENCE), "share", source)
+    return told
+
+
+def put(told: dict[str, Quantity], name: str, found: Any, unit: str, source: str) -> None:
+    """An estimate under its name; a bound that the data do not give is half or double the value."""
+    if found.value is None:
+        return
+    low = 0.5 * found.value if found.low is None else found.low
+    high = 2.0 * found.value if found.high is None else found.high
+    ends = {"low": min(low, found.value), "value": found.value, "high": max(high, found.value)}
+    told[name] = Quantity(**ends, unit=unit, origin=Origin.measured, source=source)
