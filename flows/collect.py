@@ -16,6 +16,9 @@ from typing import Literal
 from prefect import flow
 from pydantic import BaseModel
 
+from evaluation.agreement import agreement
+from evaluation.people_agreement import units
+from evaluation.reviewers import kept
 from flows import boards
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
@@ -26,7 +29,6 @@ from records import corrections, library, registry, taskbook
 from records.errors import InputError
 from records.types import Split
 from review import parts
-from review.agreement import agreement
 
 When = Literal["when enough", "always", "never"]
 
@@ -131,7 +133,6 @@ def _counted(
     rows = corrections.all(context.store, task.name)
     gold, disputed = corrections.settled(context.store, task.name)
     test = {d.id for d in library.documents(context.store, task.name, Split.test)}
-    numbers = agreement(rows)
     corrected = corrections.digests({i: answer for i, answer in gold.items() if i not in test})
     new = len(corrected.items() - _trained_on(context, task))
     due, why, student = _due(context, task, train, len(corrected), new, gold_test=len(set(gold) & test))
@@ -142,8 +143,8 @@ def _counted(
         test_answers=len(set(gold) & test),
         disputed=len(disputed),
         new=new,
-        agreed=numbers.pairwise,
-        kept=numbers.suggestion_kept,
+        agreed=agreement(units(rows)).pairwise.value,
+        kept=kept(rows).value,
         faults=faults,
         again=again or SecondLooks(),
         due=due,

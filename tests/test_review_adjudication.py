@@ -10,13 +10,14 @@ import httpx
 import pytest
 from fixtures_argilla import WORKSPACE, RunningArgilla
 from fixtures_flows import arrive, people_say, texts
-from task_folders import FIELDS, make_task
+from task_folders import FIELDS, make_task, write_task
 
 from flows import second_looks as steps
 from flows.collect import fetch_answers
-from flows.context import Context, workplace
+from flows.context import Context, find_task, workplace
 from flows.desk import WORKSPACE as SAME_WORKSPACE
 from flows.desk import form_of, open_desk
+from flows.doubts import doubt_answers
 from flows.settings import Settings
 from prompts.task import Task
 from records import corrections, desk_log, second_looks
@@ -269,6 +270,29 @@ def test_a_lead_finds_the_fields_that_agree_filled_in_and_every_reviewer_reads_t
     assert [one.reviewer for one in second_looks.answers(on_desk.store, task.name, Queue.reading)] == [
         a.username for a in argilla.people.reviewers
     ]
+
+
+@pytest.mark.real
+def test_a_doubted_answer_waits_before_the_owner_stays_gold_meanwhile_and_is_sent_once(
+    tmp_path: Path, on_desk: Context
+):
+    task = find_task(on_desk, str(write_task(tmp_path / "mail", name="doubtful")))
+    leases = arrive(on_desk, task, *texts(Split.train, 10, "landlord's roof and rent"))
+    debts = arrive(on_desk, task, *texts(Split.train, 10, "invoice, reminder and overdue payment"))
+    sent_to(on_desk, task, *(record(task, d) for d in [*leases, *debts]))
+    people_say(on_desk, task, {d.id: "lease" for d in leases[1:]} | {d.id: "debt" for d in [leases[0], *debts]})
+    assert [doubt_answers(on_desk, "doubtful", send=5).sent for _ in range(2)] == [1, 0]
+    again = fetch_answers(on_desk, task, "never").again
+    assert (again.waiting, again.decided) == (1, 0) and again.url.endswith("/annotation-mode")
+    assert corrections.settled(on_desk.store, task.name).gold[leases[0].id] == "debt"
+    with open_desk(on_desk) as desk:
+        records = answered(on_desk, desk.client.http_client, "doubtful-adjudication", {}, steps.LEADS)
+        assert records[leases[0].id]["fields"]["said"] == "1 reviewer: debt"
+        decided = {leases[0].id: {"answer": "lease"}}
+        answered(on_desk, desk.client.http_client, "doubtful-adjudication", decided, steps.LEADS)
+    assert fetch_answers(on_desk, task, "never").again.decided == 1
+    assert corrections.settled(on_desk.store, task.name).gold[leases[0].id] == "lease"
+    assert doubt_answers(on_desk, "doubtful").suspects == []
 
 
 @pytest.mark.real
