@@ -73,11 +73,17 @@ def overtaken(rows: list[Correction], decided: Mapping[str, SecondAnswer]) -> se
 
 
 def _fetch_decisions(context: Context, task: Task) -> list[str]:
-    if not second_looks.sent(context.store, task.name, Queue.adjudication):
+    sent = second_looks.sent(context.store, task.name, Queue.adjudication)
+    if not sent:
         return []
     with open_desk(context, LEADS) as desk:
         board = desk.find(task.name, form_of(task), parts.ADJUDICATION)
-        return _fetch(context, task, board, Queue.adjudication) if board else []
+        if board:
+            return _fetch(context, task, board, Queue.adjudication)
+    # Somebody deleted the board: what nobody decided is no longer there, and is sent anew.
+    lost = sent.keys() - second_looks.decisions(context.store, task.name).keys()
+    second_looks.forget(context.store, task.name, Queue.adjudication, sorted(lost))
+    return []
 
 
 def _fetch_readings(context: Context, task: Task) -> list[str]:

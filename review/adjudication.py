@@ -127,16 +127,16 @@ def _item(board: Board, case: Case, text: str) -> dict[str, Any]:
 
 
 def take_back(board: Board, ids: Collection[str]) -> list[str]:
-    """Take cases from the board that nobody has begun to answer; those that went. Raises ServiceError."""
-    gone: list[str] = []
-    wanted = sorted(ids)
+    """Take cases from the board that nobody has begun to answer; those that are not on it now. Raises ServiceError."""
+    wanted, begun = sorted(ids), set[str]()
     for start in range(0, len(wanted), _BATCH):
         scope = {"entity": "record", "property": "external_id"}
         query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": wanted[start : start + _BATCH]}]}}
         params = {"limit": _BATCH, "include": ["responses"]}
         found = board.desk.call("POST", f"/datasets/{board.id}/records/search", query, params)["items"]
-        untouched = [item["record"] for item in found if not item["record"].get("responses")]
-        for record in untouched:
-            board.desk.call("DELETE", f"/records/{record['id']}")
-            gone.append(record["external_id"])
-    return gone
+        for record in (item["record"] for item in found):
+            if record.get("responses"):
+                begun.add(record["external_id"])
+            else:
+                board.desk.call("DELETE", f"/records/{record['id']}")
+    return [one for one in wanted if one not in begun]

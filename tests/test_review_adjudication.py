@@ -296,6 +296,27 @@ def test_a_doubted_answer_waits_before_the_owner_stays_gold_meanwhile_and_is_sen
 
 
 @pytest.mark.real
+def test_what_was_taken_from_the_leads_board_by_a_killed_run_or_by_hand_is_sent_again(tmp_path: Path, on_desk: Context):
+    task = make_task(tmp_path / "mail", name="lost", review={"reviewers_per_document": 2})
+    train = arrive(on_desk, task, *texts(Split.train, 2))
+    sent_to(on_desk, task, *(record(task, d) for d in train))
+    people_say(on_desk, task, {d.id: "lease" for d in train}, "ann")
+    people_say(on_desk, task, {d.id: "debt" for d in train}, "ben")
+    assert fetch_answers(on_desk, task, "never").again.waiting == 2
+    with open_desk(on_desk, steps.LEADS) as desk:
+        owner, board = desk.client.http_client, desk.find("lost", form_of(task), parts.ADJUDICATION)
+        records = answered(on_desk, owner, "lost-adjudication", {}, steps.LEADS)
+        desk.call("DELETE", f"/records/{records[train[0].id]['id']}")
+        people_say(on_desk, task, {train[0].id: "privacy"}, "ben", minutes=1)  # its case changed meanwhile
+        assert fetch_answers(on_desk, task, "never").again.waiting == 2
+        records = answered(on_desk, owner, "lost-adjudication", {}, steps.LEADS)
+        assert records[train[0].id]["fields"]["said"] == "1 reviewer: lease\n1 reviewer: privacy"
+        desk.call("DELETE", f"/datasets/{board.id}")
+        assert fetch_answers(on_desk, task, "never").again.waiting == 2
+        assert set(answered(on_desk, owner, "lost-adjudication", {}, steps.LEADS)) == {d.id for d in train}
+
+
+@pytest.mark.real
 def test_an_unreadable_answer_is_told_at_each_collect_until_it_is_corrected(
     tmp_path: Path, on_desk: Context, argilla: RunningArgilla
 ):
