@@ -66,7 +66,9 @@ def doubt_answers(context: Context, task: str, send: int = 0) -> Suspects:
     gold = corrections.settled(context.store, found.name).gold
     known = library.get(context.store, found.name, gold)
     decided = second_looks.decisions(context.store, found.name)
+    context.progress("reading answers", 0, 1, f"{len(gold)} settled")
     noise = label_noise({i: d.text for i, d in known.items()}, gold, {i: d.cluster for i, d in known.items()})
+    context.progress("reading answers", 1, 1, "")
     by_model = {doubt.document_id: _by_model(doubt) for doubt in noise.doubts}
     reasons = {i: why for i, why in {**by_model, **_by_readings(context, found, gold)}.items() if i not in decided}
     suspects = [

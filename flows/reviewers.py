@@ -54,7 +54,10 @@ def measure_people(context: Context, task: str) -> Reviewers:
     given = material(context, found)
     if not given.corrections:
         raise InputError(f"{found.name}: nobody has answered anything yet: review on the desk, then `retort collect`.")
-    return Reviewers(task=found.name, report=people_report(given))
+    context.progress("measuring people", 0, 1, f"{len(given.corrections)} answers")
+    report = people_report(given)
+    context.progress("measuring people", 1, 1, "")
+    return Reviewers(task=found.name, report=report)
 
 
 def material(context: Context, task: Task) -> Material:

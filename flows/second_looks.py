@@ -40,11 +40,11 @@ class SecondLooks(BaseModel):
         """For people (Markdown), nothing where nothing was looked at twice."""
         said = []
         if self.waiting or self.decided:
-            said.append(f"- {self.waiting} wait for a lead at {self.url}; {self.decided} decided")
+            said.append(f"- before a lead: {self.waiting} wait, {self.decided} decided: {self.url}")
         if self.overtaken:
             said.append(f"- reviewers answered {self.overtaken} of these anew since; the lead's decision stands")
         if self.readings:
-            said.append(f"- second readings: {self.readings} documents sent, {self.answered} answers")
+            said.append(f"- second readings: {self.readings} sent, {self.answered} answers")
         return said
 
 
