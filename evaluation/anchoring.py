@@ -20,6 +20,8 @@ from evaluation.agreement import key
 from evaluation.interval import Estimate, normal_quantile, wilson
 from records.types import Answer, Correction, DeskRecord, Record
 
+OTHERWISE = frozenset({"random check", "rare label"})
+"""Reasons of documents that were drawn from others than the unprompted ones are drawn from (`review.routing`)."""
 _NO_CONFIDENCE = -1
 
 
@@ -48,13 +50,13 @@ def anchoring(
     confidence: float = 0.95,
 ) -> Anchoring | None:
     """Compare the two. `teacher`: document -> its answer and confidence; `test`: ids of the test split, which are blind
-    for another reason and are left out. None where either group is empty.
+    for another reason and are left out, as is all that was routed for one of `OTHERWISE`. None where a group is empty.
     """
     counts: Counter[tuple[int, bool, bool]] = Counter()
     first = {r.document_id: r for r in reversed(corrections) if r.value is not None and not r.discarded}
     for document_id, row in first.items():
         record = sent.get(document_id)
-        if record is None or document_id in test or document_id not in teacher:
+        if record is None or record.reason in OTHERWISE or document_id in test or document_id not in teacher:
             continue
         if not record.blind and record.suggestion is None:
             continue

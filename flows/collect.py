@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from evaluation.agreement import agreement
 from evaluation.people_agreement import units
 from evaluation.reviewers import kept
-from flows import boards
+from flows import placing
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -117,12 +117,13 @@ def fetch_answers(context: Context, task: Task, train: When = "when enough") -> 
     """Fetch what people answered since the newest known answer, keep it, and say what is due."""
     before = max((c.answered_at for c in corrections.all(context.store, task.name)), default=None)
     with open_desk(context) as desk:
-        board, test = desk.find(task.name, form_of(task)), desk.find(task.name, form_of(task), parts.TEST)
+        board = desk.find(task.name, form_of(task))
+        test = parts.find(desk, task.name, form_of(task), parts.TEST)
         if board is None:
             return Collected(task=task.name, why="nothing of it is on the desk: run `label` first")
-        read = boards.read(context, {board: before, **({test: None} if test else {})})
+        read = placing.read(context, {board: before, **({test: None} if test else {})})
     changed = corrections.save(context.store, read.corrections)
-    boards.keep(context, task, read)
+    placing.keep(context, task, read)
     again = look_again(context, task)
     return _counted(context, task, train, changed, read.faults + again.faults, again)
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
-from flows.boards import by_board
 from flows.context import Context
+from flows.placing import by_board
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from flows import boards
+from flows import placing
 from flows.context import Context
 from flows.desk import form_of, label_descriptions, open_desk
 from prompts.task import Task
@@ -61,7 +61,7 @@ def look_again(context: Context, task: Task) -> SecondLooks:
     found.answered = len(second_looks.answers(context.store, task.name, Queue.reading))
     if waiting or decided:
         with open_desk(context, LEADS) as desk:
-            board = desk.find(task.name, form_of(task), parts.ADJUDICATION)
+            board = parts.find(desk, task.name, form_of(task), parts.ADJUDICATION)
             found.url = board.url if board else ""
     return found
 
@@ -77,7 +77,7 @@ def _fetch_decisions(context: Context, task: Task) -> list[str]:
     if not sent:
         return []
     with open_desk(context, LEADS) as desk:
-        board = desk.find(task.name, form_of(task), parts.ADJUDICATION)
+        board = parts.find(desk, task.name, form_of(task), parts.ADJUDICATION)
         if board:
             return _fetch(context, task, board, Queue.adjudication)
     # Somebody deleted the board: what nobody decided is no longer there, and is sent anew.
@@ -90,14 +90,14 @@ def _fetch_readings(context: Context, task: Task) -> list[str]:
     if not second_looks.sent(context.store, task.name, Queue.reading):
         return []
     with open_desk(context) as desk:
-        board = desk.find(task.name, form_of(task), parts.READING)
+        board = parts.find(desk, task.name, form_of(task), parts.READING)
         return _fetch(context, task, board, Queue.reading) if board else []
 
 
 def _fetch(context: Context, task: Task, board: Board, queue: Queue) -> list[str]:
-    read = boards.read(context, {board: None})
+    read = placing.read(context, {board: None})
     second_looks.save(context.store, [_second(row, queue) for row in read.corrections])
-    boards.keep(context, task, read)
+    placing.keep(context, task, read)
     return read.faults
 
 
@@ -141,9 +141,7 @@ def _leads_board(context: Context, task: Task, desk: Desk) -> Board:
         people.ensure(desk, people.leads(context.settings.home / "credentials.json", names))
     elif names:
         people.seat_by_name(desk, names)
-    text = parts.guidelines(parts.ADJUDICATION, task.guidelines)
-    above = {parts.SAID: parts.SAID_TITLE}
-    return desk.ensure(task.name, form_of(task), text, label_descriptions(task), 1, parts.ADJUDICATION, above)
+    return parts.ensure(desk, task.name, form_of(task), parts.ADJUDICATION, task.guidelines, label_descriptions(task))
 
 
 def _look(task: Task, case: Case) -> SecondLook:
@@ -170,8 +168,8 @@ def _send_readings(context: Context, task: Task) -> None:
         return
     records = [DeskRecord(task=task.name, document_id=i, round=1, reason="second reading", blind=True) for i in ids]
     with open_desk(context) as desk:
-        text = parts.guidelines(parts.READING, task.guidelines)
-        board = desk.ensure(task.name, form_of(task), text, label_descriptions(task), readings.EVERYBODY, parts.READING)
+        labels, everybody = label_descriptions(task), readings.EVERYBODY
+        board = parts.ensure(desk, task.name, form_of(task), parts.READING, task.guidelines, labels, everybody)
         board.send(records, {i: known[i].text for i in ids}, context.progress)
     second_looks.record(
         context.store,

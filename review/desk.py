@@ -52,16 +52,13 @@ class Desk:
             response.raise_for_status()
             return response.json() if response.content else None
 
-    def find(self, task: str, form: Form, part: str = "") -> Board | None:
-        """The task's board, or None when there is none yet. Raises InputError when it was made for another form.
-
-        `part`: one of the task's further boards (`review.parts`).
-        """
-        dataset = self._dataset(board_name(task, part))
+    def find(self, task: str, form: Form) -> Board | None:
+        """The task's board, or None when there is none yet. Raises InputError when it was made for another form."""
+        dataset = self._dataset(task)
         if dataset is None or dataset["status"] != "ready":
             return None
         board = Board(self, task, form, dataset["id"])
-        _check_same(dataset["name"], form, board.questions)
+        _check_same(task, form, board.questions)
         return board
 
     def ensure(
@@ -71,19 +68,18 @@ class Desk:
         guidelines: str,
         labels: Mapping[str, str] | None = None,
         reviewers_per_document: int = 1,
-        part: str = "",
         above: Mapping[str, str] | None = None,
     ) -> Board:
         """The task's board, made when missing, its guidelines and number of reviewers brought up to date.
 
         `labels` (name -> description) are listed below the guidelines. What people answered stays as it is.
-        `part`: one of the task's further boards; `above`: texts shown above its documents (name -> title).
+        `above`: texts that a record shows above its document (name -> title).
         """
         text = whole_guidelines(guidelines, labels or {})
-        board = self.find(task, form, part)
+        board = self.find(task, form)
         if board is None:
-            self._make(board_name(task, part), form, text, reviewers_per_document, above or {})
-            board = self.find(task, form, part)
+            self._make(task, form, text, reviewers_per_document, above or {})
+            board = self.find(task, form)
             assert board is not None
         self._refresh(board.id, text, reviewers_per_document)
         return board
@@ -97,14 +93,14 @@ class Desk:
         with sdk.speaking_to(self.url):
             return self.client.workspaces(self.workspace)
 
-    def _make(self, name: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> None:
-        draft = self._dataset(name)  # what a killed run left: never published, so without records
+    def _make(self, task: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> None:
+        draft = self._dataset(task)  # what a killed run left: never published, so without records
         if draft:
             self.call("DELETE", f"/datasets/{draft['id']}")
         argilla = sdk.load()
         with sdk.speaking_to(self.url):
             settings = _settings(argilla, self.client, form, guidelines, reviewers, above)
-            argilla.Dataset(name=name, workspace=self._workspace(), settings=settings, client=self.client).create()
+            argilla.Dataset(name=task, workspace=self._workspace(), settings=settings, client=self.client).create()
 
     def _refresh(self, board_id: str, guidelines: str, reviewers: int) -> None:
         now = self.call("GET", f"/datasets/{board_id}")
@@ -117,11 +113,6 @@ class Desk:
             settings = {"type": "float", "min": 0.0, "max": 1.0}
             body = {"name": EXPECTED, "title": _EXPECTED_TITLE, "settings": settings, "visible_for_annotators": True}
             self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
-
-
-def board_name(task: str, part: str = "") -> str:
-    """How Argilla calls a board. A task's name has no dash, so no two boards share a name."""
-    return f"{task}-{part}" if part else task
 
 
 def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> Any:

@@ -11,6 +11,12 @@ Argilla asks the same number of answers of every record of a dataset, and every 
 datasets. So another number needs another dataset, and what only a lead may see another workspace.
 """
 
+from collections.abc import Mapping
+
+from review.board import Board
+from review.desk import Desk
+from review.form import Form
+
 TEST, READING, ADJUDICATION = "test", "reading", "adjudication"
 SAID = "said"
 SAID_TITLE = "What the reviewers said"
@@ -35,3 +41,24 @@ def guidelines(part: str, text: str, people: int = 1) -> str:
         ADJUDICATION: _ADJUDICATION,
     }
     return f"{openings[part]}\n{text}" if part in openings else text
+
+
+def find(desk: Desk, task: str, form: Form, part: str) -> Board | None:
+    """One of a task's further boards, or None when there is none yet. Raises InputError and ServiceError as `Desk`."""
+    found = desk.find(name(task, part), form)
+    return found and Board(desk, task, form, found.id)
+
+
+def ensure(
+    desk: Desk, task: str, form: Form, part: str, text: str, labels: Mapping[str, str], people: int = 1
+) -> Board:
+    """One of a task's further boards, made when missing. `text`: the task's guidelines; `people`: who answer each."""
+    above = {SAID: SAID_TITLE} if part == ADJUDICATION else {}
+    told = guidelines(part, text, people)
+    made = desk.ensure(name(task, part), form, told, labels, people, above)
+    return Board(desk, task, form, made.id)
+
+
+def name(task: str, part: str) -> str:
+    """How Argilla calls a board. A task's name has no dash, so no two boards share a name."""
+    return f"{task}-{part}"

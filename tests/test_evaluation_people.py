@@ -219,6 +219,8 @@ def test_documents_without_a_suggestion_are_compared_with_shown_ones_and_the_tes
     assert (found.shown.value, found.shown.n, found.unprompted.value, found.unprompted.n) == (1.0, 2, 0.0, 1)
     assert "at like confidence +100.0 points" in found.text
     assert anchoring(sent, rows, teacher, {"b", "c"}) is None
+    checked = {**sent, "b": sent["b"].model_copy(update={"reason": "random check"})}
+    assert anchoring(checked, rows, teacher, {"c"}) is None, "random checks are drawn from what the teacher is sure of"
 
 
 # --- worth and ceiling

@@ -160,7 +160,7 @@ def on_desk(tmp_path: Path, argilla: RunningArgilla) -> Iterator[Context]:
 
 def sent_to(context: Context, task: Task, *records: DeskRecord) -> None:
     """Put these documents on the desk as `label` does."""
-    from flows.boards import by_board
+    from flows.placing import by_board
 
     form, shown = form_of(task), {r.document_id: f"Text of {r.document_id}" for r in records}
     with open_desk(context) as desk:
@@ -304,7 +304,7 @@ def test_what_was_taken_from_the_leads_board_by_a_killed_run_or_by_hand_is_sent_
     people_say(on_desk, task, {d.id: "debt" for d in train}, "ben")
     assert fetch_answers(on_desk, task, "never").again.waiting == 2
     with open_desk(on_desk, steps.LEADS) as desk:
-        owner, board = desk.client.http_client, desk.find("lost", form_of(task), parts.ADJUDICATION)
+        owner, board = desk.client.http_client, parts.find(desk, "lost", form_of(task), parts.ADJUDICATION)
         records = answered(on_desk, owner, "lost-adjudication", {}, steps.LEADS)
         desk.call("DELETE", f"/records/{records[train[0].id]['id']}")
         people_say(on_desk, task, {train[0].id: "privacy"}, "ben", minutes=1)  # its case changed meanwhile

@@ -38,8 +38,7 @@ def by_board(
     if rest:
         yield main, rest
     if test:
-        text = parts.guidelines(parts.TEST, task.guidelines, task.review.for_test)
-        yield desk.ensure(task.name, form, text, labels, task.review.for_test, parts.TEST), test
+        yield parts.ensure(desk, task.name, form, parts.TEST, task.guidelines, labels, task.review.for_test), test
 
 
 def is_test(record: DeskRecord) -> bool:
