@@ -34,7 +34,7 @@ def f1_scores(
     f1 = _f1(samples, [pair for pair, _ in cells], labels)
     occurs = ~np.isnan(f1)
     macro = np.where(occurs, f1, 0.0).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
-    return _estimate(macro, n, confidence), {k: _estimate(f1[:, i], n, confidence) for i, k in enumerate(labels)}
+    return estimate(macro, n, confidence), {k: estimate(f1[:, i], n, confidence) for i, k in enumerate(labels)}
 
 
 def _f1(samples: Any, cells: Sequence[tuple[str, str | None]], labels: Sequence[str]) -> Any:
@@ -47,7 +47,7 @@ def _f1(samples: Any, cells: Sequence[tuple[str, str | None]], labels: Sequence[
     return np.divide(2 * hits, total, out=np.full_like(hits, np.nan), where=total > 0)
 
 
-def _estimate(values: Any, n: int, confidence: float) -> Estimate:
+def estimate(values: Any, n: int, confidence: float) -> Estimate:
     """The first value is the observed one, the others are resamples."""
     import numpy as np
 

@@ -1,7 +1,8 @@
 """collect: people's answers on the desk -> corrections in the store; says what is due next.
 
-Incremental and idempotent: only what changed since the newest known answer is fetched, and an answer that is known
-changes nothing. What is due is read from the store, never from events, so that the next poll repairs a lost one:
+Incremental and idempotent: only what changed since a board was read last is fetched, and an answer that is known
+changes nothing. Where people differ, the document goes to a lead, whose decisions come home too
+(`flows.second_looks`). What is due is read from the store, never from events, so that the next poll repairs a lost one:
 
     train     enough corrections since the last dataset version from which a student came
     release   a student that no verdict has been given on yet
@@ -15,14 +16,19 @@ from typing import Literal
 from prefect import flow
 from pydantic import BaseModel
 
+from evaluation.agreement import agreement
+from evaluation.people_agreement import units
+from evaluation.reviewers import kept
+from flows import placing
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
+from flows.second_looks import SecondLooks, look_again
 from prompts.task import Task
 from records import corrections, library, registry, taskbook
 from records.errors import InputError
 from records.types import Split
-from review.agreement import agreement
+from review import parts
 
 When = Literal["when enough", "always", "never"]
 
@@ -39,6 +45,7 @@ class Collected(BaseModel):
     agreed: float | None = None
     kept: float | None = None
     faults: list[str] = []
+    again: SecondLooks = SecondLooks()
     due: Literal["train", "release", "nothing"] = "nothing"
     why: str = ""
     student: str | None = None
@@ -55,6 +62,7 @@ class Collected(BaseModel):
             lines.append(f"- two reviewers agree on {100 * self.agreed:.0f} %")
         if self.kept is not None:
             lines.append(f"- people kept {100 * self.kept:.0f} % of the teacher's suggestions")
+        lines += self.again.lines
         return "\n".join([*lines, f"- next: {self.due} ({self.why})", *(f"- unreadable: {f}" for f in self.faults)])
 
 
@@ -107,22 +115,25 @@ def collect_answers(context: Context, task: str = "", train: When = "when enough
 
 def fetch_answers(context: Context, task: Task, train: When = "when enough") -> Collected:
     """Fetch what people answered since the newest known answer, keep it, and say what is due."""
-    known = corrections.all(context.store, task.name)
+    before = max((c.answered_at for c in corrections.all(context.store, task.name)), default=None)
     with open_desk(context) as desk:
         board = desk.find(task.name, form_of(task))
+        test = parts.find(desk, task.name, form_of(task), parts.TEST)
         if board is None:
             return Collected(task=task.name, why="nothing of it is on the desk: run `label` first")
-        fetched = board.fetch(max((c.answered_at for c in known), default=None), context.progress)
-    changed = corrections.save(context.store, fetched.corrections)
-    faults = [f"{f.document_id} by {f.reviewer}: {f.error}" for f in fetched.faults]
-    return _counted(context, task, train, changed, faults)
+        read = placing.read(context, {board: before, **({test: None} if test else {})})
+    changed = corrections.save(context.store, read.corrections)
+    placing.keep(context, task, read)
+    again = look_again(context, task)
+    return _counted(context, task, train, changed, read.faults + again.faults, again)
 
 
-def _counted(context: Context, task: Task, train: When, changed: int, faults: list[str]) -> Collected:
+def _counted(
+    context: Context, task: Task, train: When, changed: int, faults: list[str], again: SecondLooks | None = None
+) -> Collected:
     rows = corrections.all(context.store, task.name)
     gold, disputed = corrections.settled(context.store, task.name)
     test = {d.id for d in library.documents(context.store, task.name, Split.test)}
-    numbers = agreement(rows)
     corrected = corrections.digests({i: answer for i, answer in gold.items() if i not in test})
     new = len(corrected.items() - _trained_on(context, task))
     due, why, student = _due(context, task, train, len(corrected), new, gold_test=len(set(gold) & test))
@@ -133,9 +144,10 @@ def _counted(context: Context, task: Task, train: When, changed: int, faults: li
         test_answers=len(set(gold) & test),
         disputed=len(disputed),
         new=new,
-        agreed=numbers.pairwise,
-        kept=numbers.suggestion_kept,
+        agreed=agreement(units(rows)).pairwise.value,
+        kept=kept(rows).value,
         faults=faults,
+        again=again or SecondLooks(),
         due=due,
         why=why,
         student=student,

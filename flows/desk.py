@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
 from flows.context import Context
+from flows.placing import by_board
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
@@ -48,9 +49,9 @@ def label_descriptions(task: Task) -> dict[str, str]:
 
 
 @contextmanager
-def open_desk(context: Context) -> Iterator[Desk]:
+def open_desk(context: Context, workspace: str = WORKSPACE) -> Iterator[Desk]:
     """The desk, signed in as its owner. Raises ServiceError when it does not answer or refuses the key."""
-    desk = Desk.connect(context.settings.desk, _key(context.settings), WORKSPACE)
+    desk = Desk.connect(context.settings.desk, _key(context.settings), workspace)
     try:
         yield desk
     finally:
@@ -85,7 +86,8 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
         )
         expected = expected_accuracy(context, task, chosen.records)
         by_field = {r.document_id: labels[r.document_id].scores for r in chosen.records if _is_object(r)}
-        board.send(chosen.records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
+        for place, records in by_board(desk, task, board, chosen.records, form_of(task), label_descriptions(task)):
+            place.send(records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
         desk_log.record(context.store, chosen.records)
         return OnDesk(
             sent=len(ids),

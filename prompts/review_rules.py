@@ -1,17 +1,34 @@
 """The part of `task.yaml` on review: what goes to people, and how many of them answer. Strict."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from prompts.document_rules import Section, Share
+
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 
 
 class Review(Section):
     """What goes to people: answers less sure than `trust_above`, and every test document, blind.
 
     `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it.
+    `reviewers_per_document` people answer each document, `reviewers_per_test_document` each one of the test split (not
+    given: as many); where the two differ, test documents have a board of their own on the desk.
+    `leads`: usernames of those who decide where reviewers differ; the desk's owner always may.
+    `second_readings`: so many training documents on which people are settled are shown once more, without suggestion,
+    to every reviewer, to see how far their answers can be relied on.
     """
 
     reviewers_per_document: int = Field(default=1, ge=1, le=20)
+    reviewers_per_test_document: int | None = Field(default=None, ge=1, le=20)
+    leads: list[Username] = Field(default=[], max_length=20)
+    second_readings: int = Field(default=0, ge=0, le=1_000)
     trust_above: Share = 0.9
     max_per_round: int = Field(default=500, ge=1, le=100_000)
     wanted_precision: float = Field(default=0.95, gt=0, lt=1)
+
+    @property
+    def for_test(self) -> int:
+        """How many people answer a test document."""
+        return self.reviewers_per_test_document or self.reviewers_per_document

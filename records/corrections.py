@@ -1,7 +1,8 @@
 """What people said. Grain: one row per task, document and reviewer; the newest answer of a person replaces their older.
 
 Gold is what people said, and only where they agree: a document on which two reviewers differ is *disputed*, kept as
-such, and is gold for nobody.
+such, and is gold for nobody, until a lead decides (`records.second_looks`). A lead's decision stands whatever reviewers
+say before or after it.
 """
 
 import hashlib
@@ -11,13 +12,17 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from records import second_looks
 from records.store import Store, row_of
 from records.tables import corrections as table
 from records.types import Answer, Correction
 
 
 class Settled(NamedTuple):
-    """Gold where all agree, and what is disputed. Discarded answers count for neither."""
+    """Gold where all agree or a lead decided, and what is disputed. Discarded answers count for neither.
+
+    A document that the lead discarded cannot be answered: it is in neither.
+    """
 
     gold: dict[str, Answer]
     disputed: dict[str, list[Correction]]
@@ -59,11 +64,12 @@ def digests(gold: Mapping[str, Answer]) -> dict[str, str]:
 
 def settled(store: Store, task: str) -> Settled:
     """Gold and disputes of a task."""
+    decided = second_looks.decisions(store, task)
     by_document: dict[str, list[Correction]] = {}
     for row in all(store, task):
-        if not row.discarded:
+        if not row.discarded and row.document_id not in decided:
             by_document.setdefault(row.document_id, []).append(row)
-    gold: dict[str, Answer] = {}
+    gold = {i: one.value for i, one in decided.items() if one.value is not None}
     disputed: dict[str, list[Correction]] = {}
     for document_id, rows in by_document.items():
         first = rows[0].value

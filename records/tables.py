@@ -12,6 +12,7 @@ from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_people import desk_cursors, second_answers, second_looks
 
 __all__ = [
     "advices",
@@ -20,6 +21,7 @@ __all__ = [
     "claims",
     "corrections",
     "datasets",
+    "desk_cursors",
     "desk_records",
     "document_bands",
     "documents",
@@ -32,6 +34,8 @@ __all__ = [
     "releases",
     "requests",
     "runs",
+    "second_answers",
+    "second_looks",
     "students",
     "tasks",
     "verdicts",

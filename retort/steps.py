@@ -9,6 +9,7 @@ from flows.unanswered import Unanswered
 from records.errors import InputError
 from retort.advising import advise, measure
 from retort.console import show
+from retort.people_steps import reviewers, second_look
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
@@ -182,5 +183,20 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (measure, advise, label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
+    for step in (
+        measure,
+        advise,
+        label,
+        retry,
+        collect,
+        reviewers,
+        second_look,
+        confidence,
+        train,
+        release,
+        rollback,
+        retrain,
+        harvest,
+        ask,
+    ):
         app.command()(step)

@@ -1,1 +1,1 @@
-"""A person corrects: routing, the review desk (Argilla), people, agreement."""
+"""A person corrects: routing, the review desk (Argilla), people, second looks."""

@@ -37,7 +37,7 @@ class Desk:
         argilla = sdk.load()
         with sdk.speaking_to(url):
             client = argilla.Argilla(api_url=url, api_key=api_key, timeout=timeout_s, retries=_RETRIES)
-            if client.workspaces(workspace) is None:
+            if workspace not in {known.name for known in client.workspaces}:
                 argilla.Workspace(name=workspace, client=client).create()
         return cls(url, client, workspace)
 
@@ -68,15 +68,17 @@ class Desk:
         guidelines: str,
         labels: Mapping[str, str] | None = None,
         reviewers_per_document: int = 1,
+        above: Mapping[str, str] | None = None,
     ) -> Board:
         """The task's board, made when missing, its guidelines and number of reviewers brought up to date.
 
         `labels` (name -> description) are listed below the guidelines. What people answered stays as it is.
+        `above`: texts that a record shows above its document (name -> title).
         """
         text = whole_guidelines(guidelines, labels or {})
         board = self.find(task, form)
         if board is None:
-            self._make(task, form, text, reviewers_per_document)
+            self._make(task, form, text, reviewers_per_document, above or {})
             board = self.find(task, form)
             assert board is not None
         self._refresh(board.id, text, reviewers_per_document)
@@ -91,13 +93,13 @@ class Desk:
         with sdk.speaking_to(self.url):
             return self.client.workspaces(self.workspace)
 
-    def _make(self, task: str, form: Form, guidelines: str, reviewers: int) -> None:
+    def _make(self, task: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> None:
         draft = self._dataset(task)  # what a killed run left: never published, so without records
         if draft:
             self.call("DELETE", f"/datasets/{draft['id']}")
         argilla = sdk.load()
         with sdk.speaking_to(self.url):
-            settings = _settings(argilla, self.client, form, guidelines, reviewers)
+            settings = _settings(argilla, self.client, form, guidelines, reviewers, above)
             argilla.Dataset(name=task, workspace=self._workspace(), settings=settings, client=self.client).create()
 
     def _refresh(self, board_id: str, guidelines: str, reviewers: int) -> None:
@@ -113,10 +115,11 @@ class Desk:
             self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
 
 
-def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int) -> Any:
+def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> Any:
+    shown = {**above, "document": "Document"}
     return argilla.Settings(
         guidelines=guidelines,
-        fields=[argilla.TextField(name="document", title="Document", use_markdown=False, client=client)],
+        fields=[argilla.TextField(name=n, title=t, use_markdown=False, client=client) for n, t in shown.items()],
         questions=[_question(argilla, client, question) for question in form.questions],
         metadata=[
             argilla.FloatMetadataProperty(name="confidence", title="Confidence", min=0.0, max=1.0, client=client),

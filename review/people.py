@@ -3,12 +3,13 @@
 Credentials are plain data here; one function writes them to a file that only the user can read (0600), one reads them.
 
     {"owner": {"username": "owner", "password": "...", "api_key": "..."},
-     "reviewers": [{"username": "reviewer-1", "password": "...", "api_key": null}, ...]}
+     "reviewers": [{"username": "reviewer-1", "password": "...", "api_key": null}, ...],
+     "leads": [{"username": "maria", "password": "...", "api_key": null}]}
 """
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -30,22 +31,39 @@ class Account(BaseModel):
 
 
 class Credentials(BaseModel):
-    """Everyone at the desk."""
+    """Everyone at the desk. `leads`: who decides and is not among the reviewers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     owner: Account
     reviewers: list[Account]
+    leads: list[Account] = []
 
 
 def credentials(file: Path, reviewers: Sequence[str], owner: str = "owner") -> Credentials:
     """The credentials in this file, with accounts made (and written) for those who have none yet."""
     known = read(file) or Credentials(owner=_account(owner, with_key=True), reviewers=[])
     missing = [name for name in reviewers if name not in {a.username for a in known.reviewers}]
-    everyone = Credentials(owner=known.owner, reviewers=[*known.reviewers, *map(_account, missing)])
+    everyone = known.model_copy(update={"reviewers": [*known.reviewers, *map(_account, missing)]})
     if missing or not file.exists():
         write(file, everyone)
     return everyone
+
+
+def leads(file: Path, usernames: Sequence[str]) -> list[Account]:
+    """The accounts of these leads, made (and written) for those who have none; a reviewer may be a lead.
+
+    Raises InputError when there is no such file.
+    """
+    known = read(file)
+    if known is None:
+        raise InputError(f"{file} is missing, so no lead can be given an account: start the desk (`retort up`).")
+    accounts = {a.username: a for a in (*known.leads, *known.reviewers)}
+    missing = [_account(name) for name in usernames if name not in accounts and name != known.owner.username]
+    if missing:
+        write(file, known.model_copy(update={"leads": [*known.leads, *missing]}))
+    accounts |= {a.username: a for a in missing}
+    return [accounts[name] for name in usernames if name in accounts]
 
 
 def read(file: Path) -> Credentials | None:
@@ -80,7 +98,6 @@ def owner_environment(owner: Account, workspace: str) -> dict[str, str]:
 
 def ensure(desk: Desk, reviewers: Sequence[Account]) -> None:
     """Give each reviewer an account that can sign in with the given password, and a seat in the desk's workspace."""
-    argilla = sdk.load()
     users = {u["username"]: u["id"] for u in desk.call("GET", "/users")["items"]}
     for person in reviewers:
         if person.username not in users:
@@ -88,12 +105,30 @@ def ensure(desk: Desk, reviewers: Sequence[Account]) -> None:
             users[person.username] = desk.call("POST", "/users", body | {"role": "annotator"})["id"]
         elif not can_sign_in(desk.url, person):
             desk.call("PATCH", f"/users/{users[person.username]}", {"password": person.password})
-        with sdk.speaking_to(desk.url):
-            workspace = desk.client.workspaces(desk.workspace)
-            if person.username not in {u.username for u in workspace.users}:
-                workspace.add_user(
-                    argilla.User(username=person.username, id=users[person.username], client=desk.client)
-                )
+    seat(desk, {person.username: users[person.username] for person in reviewers})
+
+
+def seat(desk: Desk, users: Mapping[str, str]) -> None:
+    """Give accounts of the desk (username -> id) a seat in this desk's workspace."""
+    argilla = sdk.load()
+    with sdk.speaking_to(desk.url):
+        workspace = desk.client.workspaces(desk.workspace)
+        seated = {u.username for u in workspace.users}
+        for name, id_ in users.items():
+            if name not in seated:
+                workspace.add_user(argilla.User(username=name, id=id_, client=desk.client))
+
+
+def seat_by_name(desk: Desk, usernames: Sequence[str]) -> None:
+    """Give people whom the desk knows a seat in this desk's workspace. Raises InputError for one it does not know."""
+    users = {u["username"]: u["id"] for u in desk.call("GET", "/users")["items"]}
+    unknown = [name for name in usernames if name not in users]
+    if unknown:
+        raise InputError(
+            f"review.leads names {', '.join(unknown)}, whom the review desk at {desk.url} does not know: "
+            "make the account in Argilla, or correct the name in task.yaml."
+        )
+    seat(desk, {name: users[name] for name in usernames})
 
 
 def can_sign_in(url: str, person: Account) -> bool:

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from fixtures_argilla import WORKSPACE, RunningArgilla, free_port
 
+from evaluation.people_agreement import people_agreement
 from records.errors import InputError, ServiceError
 from records.types import Answer, Correction, DeskRecord
 from review import people, scripted, sdk
-from review.agreement import agreement
 from review.board import Board
 from review.desk import Desk
 from review.form import choice_form, json_form
@@ -145,8 +145,8 @@ def test_two_reviewers_answer_with_a_kill_in_between_and_their_disagreement_is_k
     assert len(everything.corrections) == 8 and everything.faults == []
     assert [c.document_id for c in everything.corrections if c.discarded] == ["d2"]
     assert {c.document_id: c.suggestion for c in everything.corrections}["d0"] is None
-    numbers = agreement(everything.corrections)
-    assert (numbers.compared, numbers.agreed, numbers.discarded) == (2, 1, 1)
+    numbers = people_agreement(everything.corrections)
+    assert (numbers.whole.units, numbers.whole.agreed, numbers.discarded) == (2, 1, 1)
     assert board.progress() == (5, 2, 3, {"reviewer-1": 5, "reviewer-2": 2})
     desk.close()
 

@@ -1,8 +1,7 @@
-"""Review without a server: routing, forms, people's files, agreement, the scripted reviewer's opinion, text queries."""
+"""Review without a server: routing, forms, people's files, the scripted reviewer's opinion, text queries."""
 
 import json
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import EnvironmentFault, InputError
-from records.types import Correction, Document, Label, Outcome, Role, Split
-from review import agreement, fields, people, plain, routing, scripted
+from records.types import Document, Label, Outcome, Role, Split
+from review import fields, people, plain, routing, scripted
 from review.embedded import home, launch, text
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
@@ -272,34 +271,6 @@ def test_secrets_show_neither_in_a_print_nor_in_an_error(tmp_path: Path):
     with pytest.raises(InputError, match="not a credentials file") as error:
         people.read(tmp_path / "c.json")
     assert "hunter2" not in str(error.value)
-
-
-def correction(document_id: str, reviewer: str, value: str | None, suggestion: str | None = None) -> Correction:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    return Correction(
-        task="t",
-        document_id=document_id,
-        reviewer=reviewer,
-        value=value,
-        discarded=value is None,
-        suggestion=suggestion,
-        answered_at=at,
-    )
-
-
-def test_alpha_is_krippendorffs_published_example():
-    # "Computing Krippendorff's Alpha-Reliability" (2011), section C: nominal, four observers (unit 12 has one value)
-    units = ["111", "2232", "3333", "3333", "2222", "1234", "4444", "1121", "2222", "555", "11"]
-    assert agreement.alpha([list(unit) for unit in units]) == pytest.approx(0.743, abs=0.001)
-
-
-def test_agreement_counts_documents_with_several_answers_and_keeps_discards_apart():
-    rows = [correction("a", "r1", "x", "x"), correction("a", "r2", "x", "x"), correction("b", "r1", "x", "y")]
-    rows += [correction("b", "r2", "y", "y"), correction("c", "r1", "x"), correction("d", "r1", None)]
-    numbers = agreement.agreement(rows)
-    assert (numbers.answered, numbers.compared, numbers.agreed, numbers.pairwise) == (3, 2, 1, 0.5)
-    assert (numbers.suggested, numbers.suggestion_kept, numbers.discarded) == (4, 0.75, 1)
-    assert agreement.agreement([]).alpha is None
 
 
 def test_the_scripted_reviewer_errs_at_its_rate_and_the_same_way_each_time():
