@@ -15,6 +15,7 @@ from typing import Literal
 from prefect import flow
 from pydantic import BaseModel
 
+from flows.audit import in_a_sentence
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -42,6 +43,7 @@ class Collected(BaseModel):
     due: Literal["train", "release", "nothing"] = "nothing"
     why: str = ""
     student: str | None = None
+    audit: str = ""
 
     @property
     def text(self) -> str:
@@ -55,6 +57,7 @@ class Collected(BaseModel):
             lines.append(f"- two reviewers agree on {100 * self.agreed:.0f} %")
         if self.kept is not None:
             lines.append(f"- people kept {100 * self.kept:.0f} % of the teacher's suggestions")
+        lines += [f"- accepted labels: {self.audit}"] if self.audit else []
         return "\n".join([*lines, f"- next: {self.due} ({self.why})", *(f"- unreadable: {f}" for f in self.faults)])
 
 
@@ -139,6 +142,7 @@ def _counted(context: Context, task: Task, train: When, changed: int, faults: li
         due=due,
         why=why,
         student=student,
+        audit=in_a_sentence(context, task) if changed else "",
     )
 
 
