@@ -20,6 +20,7 @@ from evaluation.agreement import agreement
 from evaluation.people_agreement import units
 from evaluation.reviewers import kept
 from flows import placing
+from flows.audit import in_a_sentence
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -49,6 +50,7 @@ class Collected(BaseModel):
     due: Literal["train", "release", "nothing"] = "nothing"
     why: str = ""
     student: str | None = None
+    audit: str = ""
 
     @property
     def text(self) -> str:
@@ -63,6 +65,7 @@ class Collected(BaseModel):
         if self.kept is not None:
             lines.append(f"- people kept {100 * self.kept:.0f} % of the teacher's suggestions")
         lines += self.again.lines
+        lines += [f"- accepted labels: {self.audit}"] if self.audit else []
         return "\n".join([*lines, f"- next: {self.due} ({self.why})", *(f"- unreadable: {f}" for f in self.faults)])
 
 
@@ -151,6 +154,7 @@ def _counted(
         due=due,
         why=why,
         student=student,
+        audit=in_a_sentence(context, task) if changed else "",
     )
 
 

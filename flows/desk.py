@@ -1,6 +1,11 @@
-"""The way from a step to the review desk: address and key from the settings, the form from the task, one round sent."""
+"""The way from a step to the review desk: address and key from the settings, the form from the task, one round sent.
+
+Which documents a round takes, and in which order, `review.routing` says; here they are read a page at a time, with what
+it needs to know of each: the teacher's answer, the student's, and what earlier rounds sent.
+"""
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,6 +15,7 @@ from evaluation import reliability
 from evaluation.score import candidate, score_candidate
 from flows.context import Context
 from flows.placing import by_board
+from flows.second_opinion import opinions
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
@@ -19,14 +25,16 @@ from records.types import DeskRecord, Label, Role, Split
 from review import people
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
-from review.routing import Shortlist, route
+from review.routing import Known, Rules, Shortlist
 
 WORKSPACE = "retort"
 _PAGE = 500
 
 
 class OnDesk(BaseModel):
-    """What is on the desk. `held_back`: more than one round takes; the next run of `label` sends them."""
+    """What is on the desk. `reasons`: how many were sent why; `held_back`: more than one round takes, the next run of
+    `label` sends them.
+    """
 
     sent: int
     round: int
@@ -34,6 +42,14 @@ class OnDesk(BaseModel):
     total: int
     held_back: int
     url: str
+    reasons: dict[str, int] = {}
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        why = ", ".join(f"{n} {reason}" for reason, n in self.reasons.items())
+        sent = f"{self.sent} sent in round {self.round}{f' ({why}; {self.blind} without a suggestion)' if why else ''}"
+        return f"{sent}, {self.total} there in all, {self.held_back} held back: {self.url}"
 
 
 def form_of(task: Task) -> Form:
@@ -72,41 +88,55 @@ def labels_of(context: Context, task: Task, ids: Collection[str]) -> dict[str, L
     return logged | ledger.newest(store, task.name, Role.teacher, model, prompt, ids)
 
 
-def send_to_desk(context: Context, task: Task) -> OnDesk:
-    """Send one round: every test document, blind, and what the teacher is not sure of, up to `max_per_round`."""
+def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
+    """Send one round of `reviews` documents at most (0: the task's `max_per_round`), the worthiest first."""
     sent = desk_log.rounds(context.store, task.name)
     wave = 1 + max(sent.values(), default=0)
-    chosen = _chosen(context, task, sent, wave)
-    ids = [record.document_id for record in chosen.records]
+    chosen = _chosen(context, task, sent, wave, reviews or task.review.max_per_round)
+    records = chosen.records
+    ids = [record.document_id for record in records]
     labels, texts = labels_of(context, task, ids), library.get(context.store, task.name, ids)
     with open_desk(context) as desk:
         seat_reviewers(context, desk)
         board = desk.ensure(
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
-        expected = expected_accuracy(context, task, chosen.records)
-        by_field = {r.document_id: labels[r.document_id].scores for r in chosen.records if _is_object(r)}
-        for place, records in by_board(desk, task, board, chosen.records, form_of(task), label_descriptions(task)):
-            place.send(records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
-        desk_log.record(context.store, chosen.records)
+        expected = expected_accuracy(context, task, records)
+        by_field = {r.document_id: labels[r.document_id].scores for r in records if _is_object(r)}
+        for place, own in by_board(desk, task, board, records, form_of(task), label_descriptions(task)):
+            place.send(own, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
+        desk_log.record(context.store, records)
         return OnDesk(
             sent=len(ids),
             round=wave,
-            blind=sum(record.blind for record in chosen.records),
+            blind=sum(record.blind for record in records),
             total=len(sent) + len(ids),
             held_back=chosen.waiting - len(ids),
             url=board.url,
+            reasons=dict(Counter(record.reason for record in records).most_common()),
         )
 
 
-def _chosen(context: Context, task: Task, sent: Collection[str], wave: int) -> Shortlist:
+def _chosen(context: Context, task: Task, sent: Collection[str], wave: int, places: int) -> Shortlist:
     """The round's records, found a page of documents at a time: there may be a million."""
-    chosen = Shortlist(task.review.max_per_round)
+    chosen = Shortlist(_rules(task), wave, places, _known(context, task, sent))
     waiting = (d for d in library.Stream(context.store, task.name) if d.id not in sent)
     while page := list(itertools.islice(waiting, _PAGE)):
         labels = labels_of(context, task, [d.id for d in page])
-        chosen.add(route(page, labels, sent, task.review.trust_above, None, wave))
+        chosen.add(page, labels, opinions(context, task, labels))
     return chosen
+
+
+def _rules(task: Task) -> Rules:
+    """The task's rules of review that say what is sent."""
+    return Rules(**{name: getattr(task.review, name) for name in Rules._fields})
+
+
+def _known(context: Context, task: Task, sent: Collection[str]) -> Known:
+    """What earlier rounds left: documents, clusters (test documents have none in common with others), answers."""
+    clusters = {place.cluster for place in kindred.places(context.store, task.name, list(sent)).values()}
+    gold = corrections.settled(context.store, task.name).gold.values()
+    return Known(sent, clusters, Counter(answer for answer in gold if isinstance(answer, str)))
 
 
 def _is_object(record: DeskRecord) -> bool:

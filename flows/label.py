@@ -19,6 +19,7 @@ from flows.context import Context, Runner, TaskName, call, find_task
 from flows.desk import OnDesk, send_to_desk
 from flows.examples import freeze_examples, shown_with
 from flows.reporting import as_task, publish, reported_workplace
+from flows.second_opinion import ask_student as ask_the_student
 from flows.unanswered import Unanswered, unanswered
 from records.types import Outcome
 
@@ -31,6 +32,7 @@ class Labelled(BaseModel):
     asked: Asked | InBatches
     desk: OnDesk
     examples: str = ""
+    student: Asked | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -40,15 +42,15 @@ class Labelled(BaseModel):
     @property
     def text(self) -> str:
         """For people (Markdown)."""
-        came, desk = self.arrived, self.desk
+        came = self.arrived
         return "\n".join(
             [
                 f"**{self.task}**",
                 f"- documents: {came.text}",
                 *self.asked.lines,
                 *([f"- examples: {self.examples}"] if self.examples else []),
-                f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
-                f"suggestion), {desk.total} there in all, {desk.held_back} held back: {desk.url}",
+                *(line.replace("teacher", "student", 1) for line in (self.student.lines if self.student else [])),
+                f"- desk: {self.desk.text}",
                 *(f"- unreadable: {fault}" for fault in came.faults),
                 *self.asked.table,
             ]
@@ -66,6 +68,8 @@ def label(
     refresh_examples: bool = False,
     retry: list[Unanswered] = [],  # noqa: B006  # Prefect makes its form from it; never changed
     batch: bool = False,
+    reviews: Annotated[int, Field(ge=0, le=100_000)] = 0,
+    ask_student: bool = False,
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
 
@@ -80,6 +84,9 @@ def label(
         workers: Processes that ask side by side, for a teacher faster than one process.
         refresh_examples: From now on choose examples from what people corrected until now (`retrieval` in
             task.yaml). What was answered with other examples is asked again.
+        reviews: How many documents people are sent this time at most, those first that are worth most. 0: as in
+            task.yaml (review.max_per_round).
+        ask_student: Ask the newest student too, so that documents on which it differs from the teacher go to people.
         retry: Ask again only about documents that have no answer, by how asking them ended. Empty: all that is open.
     """
     with reported_workplace() as context:
@@ -94,6 +101,8 @@ def label(
             refresh_examples,
             batch,
             retry=retry,
+            reviews=reviews,
+            ask_student=ask_student,
             run=as_task,
         )
     publish("label", result.task, result.text)
@@ -111,6 +120,8 @@ def label_documents(
     refresh_examples: bool = False,
     batch: bool = False,
     retry: Sequence[Unanswered] = (),
+    reviews: int = 0,
+    ask_student: bool = False,
     run: Runner = call,
 ) -> Labelled:
     """The flow's work, step by step; `run` says how a step is run (see `flows.context.call`)."""
@@ -125,5 +136,6 @@ def label_documents(
         asked: Asked | InBatches = run(ask_in_batches)(context, found, ids, limit, budget_usd, again)
     else:
         asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
-    desk, shown = run(send_to_desk)(context, found), shown_with(context, found)
-    return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown)
+    second = run(ask_the_student)(context, found) if ask_student else None
+    desk, shown = run(send_to_desk)(context, found, reviews), shown_with(context, found)
+    return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown, student=second)

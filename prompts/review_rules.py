@@ -12,12 +12,17 @@ Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 class Review(Section):
     """What goes to people: answers less sure than `trust_above`, and every test document, blind.
 
-    `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it.
+    `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it, and
+    `retort audit` says when enough was checked to show it.
     `reviewers_per_document` people answer each document, `reviewers_per_test_document` each one of the test split (not
     given: as many); where the two differ, test documents have a board of their own on the desk.
     `leads`: usernames of those who decide where reviewers differ; the desk's owner always may.
     `second_readings`: so many training documents on which people are settled are shown once more, without suggestion,
     to every reviewer, to see how far their answers can be relied on.
+    `audit_share`: random checks among trusted answers, blind, as a share of a round's places, and never more than that
+    share of these answers. `unprompted_share`: of the others, those that are shown without their suggestion, to see how
+    far suggestions lead. `rare_below`: a label that fewer documents have is checked however sure; 0: none is.
+    `near_duplicates_once`: of documents that are nearly alike one is sent (of the test split always all).
     """
 
     reviewers_per_document: int = Field(default=1, ge=1, le=20)
@@ -27,6 +32,10 @@ class Review(Section):
     trust_above: Share = 0.9
     max_per_round: int = Field(default=500, ge=1, le=100_000)
     wanted_precision: float = Field(default=0.95, gt=0, lt=1)
+    audit_share: float = Field(default=0.1, ge=0, le=0.5)
+    unprompted_share: float = Field(default=0.02, ge=0, le=0.5)
+    rare_below: int = Field(default=5, ge=0, le=1_000)
+    near_duplicates_once: bool = True
 
     @property
     def for_test(self) -> int:

@@ -1,6 +1,7 @@
 """What was sent to the review desk, and why. Grain: one row per task and document."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -19,6 +20,13 @@ def rounds(store: Store, task: str) -> dict[str, int]:
     query = sa.select(table.c.document_id, table.c.round).where(table.c.task == task)
     with store.read() as db:
         return {i: number for i, number in db.execute(query)}
+
+
+def began(store: Store, task: str) -> list[datetime]:
+    """When the first document of each round was sent, the oldest round first."""
+    query = sa.select(sa.func.min(table.c.sent_at)).where(table.c.task == task).group_by(table.c.round)
+    with store.read() as db:
+        return sorted(db.execute(query).scalars())
 
 
 def sent(store: Store, task: str) -> dict[str, DeskRecord]:

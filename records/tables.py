@@ -115,6 +115,8 @@ desk_records = Table(
     C("suggestion", _json),
     C("score", Float),
     C("sent_at", Moment, nullable=False),
+    C("worth", Float),
+    C("inclusion", Float),
 )
 
 corrections = Table(

@@ -132,7 +132,11 @@ class Label(Record):
 
 
 class DeskRecord(Record):
-    """A document that was sent to the review desk. Grain: one per task and document."""
+    """A document that was sent to the review desk. Grain: one per task and document.
+
+    `worth`: its place in the round's queue, from 1 (first) towards 0. `inclusion`: where chance drew it, how likely it
+    was to be drawn from those that could be in that round.
+    """
 
     task: str
     document_id: str
@@ -142,6 +146,8 @@ class DeskRecord(Record):
     suggestion: Answer | None = None
     score: float | None = None
     sent_at: datetime = Field(default_factory=now)
+    worth: float | None = None
+    inclusion: float | None = None
 
 
 class Correction(Record):

@@ -38,6 +38,12 @@ def label(
     batch: Annotated[
         bool, typer.Option("--batch", help="By the provider's batch API: half the price, up to a day; again: collect.")
     ] = False,
+    reviews: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Documents to send to people at most. 0: as in task.yaml.")
+    ] = 0,
+    ask_student: Annotated[
+        bool, typer.Option("--ask-student", help="Ask the newest student too: where it differs, people look.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let the teacher label documents, and send to the review desk what needs a person."""
@@ -49,7 +55,19 @@ def label(
             told = preview(context, task, documents, text_column, limit, refresh_examples, batch)
             show(told, json, told.text)
             return
-        result = label_documents(context, task, documents, text_column, limit, budget, workers, refresh_examples, batch)
+        result = label_documents(
+            context,
+            task,
+            documents,
+            text_column,
+            limit,
+            budget,
+            workers,
+            refresh_examples,
+            batch,
+            reviews=reviews,
+            ask_student=ask_student,
+        )
     show(result, json, result.text)
     if result.interrupted:
         raise typer.Exit(130)
@@ -133,6 +151,21 @@ def confidence(task: Task = DEFAULT_TASK, json: Json = False) -> None:
     show(result, json, result.text)
 
 
+def audit(
+    task: Task = DEFAULT_TASK,
+    wanted: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of accepted labels that may be wrong. 0: as in task.yaml.")
+    ] = 0.0,
+    json: Json = False,
+) -> None:
+    """Show how good the labels are that nobody checks, and whether reviewing can stop; asks nothing."""
+    from flows.audit import audit_labels
+
+    with stepping() as context:
+        result = audit_labels(context, task, wanted)
+    show(result, json, result.text)
+
+
 def rollback(task: Task = DEFAULT_TASK, json: Json = False) -> None:
     """Go back to the release before the live one, or to the teacher, from the next request on."""
     from retort.moves import roll_back_task
@@ -192,6 +225,7 @@ def add_to(app: typer.Typer) -> None:
         reviewers,
         second_look,
         confidence,
+        audit,
         train,
         release,
         rollback,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from review.desk import Desk
 
 EXPECTED = "expected_accuracy"
+WORTH = "worth"
 _BATCH = 250  # Argilla takes 250 values in one filter, 500 records in one request
 _PAGE = 500
 _WITH = ("responses", "suggestions")
@@ -76,8 +77,8 @@ class Board:
 
     @property
     def url(self) -> str:
-        """Where a reviewer works."""
-        return f"{self.desk.url}/dataset/{self.id}/annotation-mode"
+        """Where a reviewer works, in the order of the queue: what is worth most comes first."""
+        return f"{self.desk.url}/dataset/{self.id}/annotation-mode?sort=metadata.{WORTH}.desc"
 
     @cached_property
     def questions(self) -> list[dict[str, Any]]:
@@ -156,6 +157,8 @@ class Board:
         self, record: DeskRecord, text: str, expected: float | None, by_field: Mapping[str, float]
     ) -> dict[str, Any]:
         metadata: dict[str, Any] = {"round": record.round, "reason": record.reason}
+        if record.worth is not None:
+            metadata[WORTH] = record.worth
         fields = {"document": plain.shown(text)}
         item: dict[str, Any] = {"external_id": record.document_id, "fields": fields, "metadata": metadata}
         if record.blind:

@@ -13,11 +13,11 @@ from typing import Any, Self
 
 from records.errors import InputError
 from review import sdk
-from review.board import EXPECTED, Board
+from review.board import EXPECTED, WORTH, Board
 from review.form import Form, Question
 from review.guidelines import whole_guidelines
 
-_EXPECTED_TITLE = "How often answers this sure were right"
+_SHARES = {EXPECTED: "How often answers this sure were right", WORTH: "Order of the queue (1: first)"}
 _RETRIES = 2  # of a refused connection, in the SDK's transport: about a second
 
 
@@ -109,9 +109,9 @@ class Desk:
         if changed:
             self.call("PATCH", f"/datasets/{board_id}", changed)
         known = self.call("GET", f"/me/datasets/{board_id}/metadata-properties")["items"]
-        if EXPECTED not in {one["name"] for one in known}:  # a board from before there was this one
+        for name in _SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
             settings = {"type": "float", "min": 0.0, "max": 1.0}
-            body = {"name": EXPECTED, "title": _EXPECTED_TITLE, "settings": settings, "visible_for_annotators": True}
+            body = {"name": name, "title": _SHARES[name], "settings": settings, "visible_for_annotators": True}
             self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
 
 
@@ -123,7 +123,10 @@ def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers:
         questions=[_question(argilla, client, question) for question in form.questions],
         metadata=[
             argilla.FloatMetadataProperty(name="confidence", title="Confidence", min=0.0, max=1.0, client=client),
-            argilla.FloatMetadataProperty(name=EXPECTED, title=_EXPECTED_TITLE, min=0.0, max=1.0, client=client),
+            *(
+                argilla.FloatMetadataProperty(name=name, title=title, min=0.0, max=1.0, client=client)
+                for name, title in _SHARES.items()
+            ),
             argilla.IntegerMetadataProperty(name="round", title="Round", client=client),
             argilla.TermsMetadataProperty(name="reason", title="Why it is here", client=client),
         ],

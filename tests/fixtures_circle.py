@@ -66,7 +66,7 @@ def tiny_task(folder: Path, name: str = "tiny") -> Path:
         {**CHOICE, "name": name, "title": name.title(), "answer": labels, "examples": CHOICE["examples"][:2]},
         teacher={"model": "openai/smollm2-135m-instruct", "api_base": "local", "max_in_flight": 1},
         student={"recipe": "tiny.yaml"},
-        review={"trust_above": 1.0},
+        review={"trust_above": 1.0, "unprompted_share": 0.0, "near_duplicates_once": False},
         training={"min_corrections": 10, "min_new_corrections": 5},
         privacy="self_hosted",
         gate={"margin": 0.5, "min_test_documents": 5, "p95_latency_ms": 60_000, "max_unreadable_rate": 1.0},

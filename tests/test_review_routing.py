@@ -14,7 +14,7 @@ from review import fields, people, plain, routing, scripted
 from review.embedded import home, launch, text
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
-from review.routing import Reason, Shortlist, route
+from review.routing import Reason, Rules, Shortlist, route
 from review.shape import shape
 
 LABELS = {"lease": "Renting premises", "nda": "Confidentiality"}
@@ -51,9 +51,9 @@ def routed(documents: list[Document], labels: list[Label], sent: tuple[str, ...]
 def test_a_round_found_page_by_page_is_the_round_found_at_once(given_, most, size):
     documents = [document(f"{n}", Split.test if test else Split.train) for n, (test, _) in enumerate(given_)]
     labels = [label(f"{n}", confidence) for n, (_, confidence) in enumerate(given_)]
-    chosen = Shortlist(most)
+    chosen = Shortlist(Rules(0.8), 2, most)
     for start in range(0, len(documents), size):
-        chosen.add(routed(documents[start : start + size], labels))
+        chosen.add(documents[start : start + size], {x.document_id: x for x in labels})
     assert [r.document_id for r in chosen.records] == [r.document_id for r in routed(documents, labels, limit=most)]
     assert chosen.waiting == len(routed(documents, labels))
 
