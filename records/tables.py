@@ -1,7 +1,7 @@
 """The tables of the store, as SQLAlchemy Core. A column has the name of the record's field: a record is a row.
 
-Changing this file, or `records.tables_asking`, means adding a migration under `records/migrations/versions/` (a test
-compares the two).
+Changing this file, or one that it imports tables from, means adding a migration under `records/migrations/versions/` (a
+test compares the two).
 """
 
 from sqlalchemy import Boolean, Float, Index, Integer, String, Table, Text
@@ -11,6 +11,7 @@ from sqlalchemy.types import BigInteger
 from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_history import edits, label_names, suggestions
 
 __all__ = [
     "batches",
@@ -21,7 +22,9 @@ __all__ = [
     "desk_records",
     "document_bands",
     "documents",
+    "edits",
     "embeddings",
+    "label_names",
     "labels",
     "live",
     "metadata",
@@ -30,6 +33,7 @@ __all__ = [
     "requests",
     "runs",
     "students",
+    "suggestions",
     "tasks",
     "verdicts",
 ]

@@ -8,6 +8,7 @@ import typer
 from flows.unanswered import Unanswered
 from records.errors import InputError
 from retort.console import show
+from retort.history import history
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
@@ -181,5 +182,5 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
+    for step in (label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask, history):
         app.command()(step)
