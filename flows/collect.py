@@ -15,6 +15,7 @@ from typing import Literal
 from prefect import flow
 from pydantic import BaseModel
 
+from flows.boards import bring_up_to_date
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -109,6 +110,7 @@ def fetch_answers(context: Context, task: Task, train: When = "when enough") -> 
     """Fetch what people answered since the newest known answer, keep it, and say what is due."""
     known = corrections.all(context.store, task.name)
     with open_desk(context) as desk:
+        bring_up_to_date(context, desk, task, form_of(task))
         board = desk.find(task.name, form_of(task))
         if board is None:
             return Collected(task=task.name, why="nothing of it is on the desk: run `label` first")

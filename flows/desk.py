@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
+from flows.boards import about, bring_up_to_date, label_descriptions
 from flows.context import Context
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
@@ -40,11 +41,6 @@ def form_of(task: Task) -> Form:
     if isinstance(task.answer, ChoiceAnswer):
         return choice_form({label.name: label.description for label in task.answer.labels}, task.title)
     return json_form(task.answer.schema_)
-
-
-def label_descriptions(task: Task) -> dict[str, str]:
-    """What each label means, for the guidelines; empty for json."""
-    return {x.name: x.description for x in task.answer.labels} if isinstance(task.answer, ChoiceAnswer) else {}
 
 
 @contextmanager
@@ -80,12 +76,14 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
     labels, texts = labels_of(context, task, ids), library.get(context.store, task.name, ids)
     with open_desk(context) as desk:
         seat_reviewers(context, desk)
+        bring_up_to_date(context, desk, task, form_of(task))
         board = desk.ensure(
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
         expected = expected_accuracy(context, task, chosen.records)
         by_field = {r.document_id: labels[r.document_id].scores for r in chosen.records if _is_object(r)}
-        board.send(chosen.records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
+        beside = about(context, task, texts.values())
+        board.send(chosen.records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field, beside)
         desk_log.record(context.store, chosen.records)
         return OnDesk(
             sent=len(ids),
