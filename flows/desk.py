@@ -10,6 +10,7 @@ from evaluation import reliability
 from evaluation.score import candidate, score_candidate
 from flows.boards import about, bring_up_to_date, label_descriptions
 from flows.context import Context
+from flows.refreshing import refresh_suggestions, waiting_ids
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
@@ -26,7 +27,9 @@ _PAGE = 500
 
 
 class OnDesk(BaseModel):
-    """What is on the desk. `held_back`: more than one round takes; the next run of `label` sends them."""
+    """What is on the desk. `held_back`: more than one round takes; the next run of `label` sends them. `refreshed`:
+    suggestions of before that a newer model's took the place of; `note`: why not the student's, where they should.
+    """
 
     sent: int
     round: int
@@ -34,6 +37,8 @@ class OnDesk(BaseModel):
     total: int
     held_back: int
     url: str
+    refreshed: int = 0
+    note: str = ""
 
 
 def form_of(task: Task) -> Form:
@@ -85,6 +90,8 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
         beside = about(context, task, texts.values())
         board.send(chosen.records, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field, beside)
         desk_log.record(context.store, chosen.records)
+        old = labels_of(context, task, waiting_ids(context, task) - set(ids))
+        refreshed = refresh_suggestions(context, task, board, old)
         return OnDesk(
             sent=len(ids),
             round=wave,
@@ -92,6 +99,8 @@ def send_to_desk(context: Context, task: Task) -> OnDesk:
             total=len(sent) + len(ids),
             held_back=chosen.waiting - len(ids),
             url=board.url,
+            refreshed=refreshed.shown,
+            note=refreshed.note,
         )
 
 

@@ -141,7 +141,7 @@ def _on_desk(store: Store, document: Document) -> Iterator[Event]:
     did = f"sent in round {first.round} ({first.reason}), {beside}{_sure(first.score)}"
     yield Event(at=first.sent_at, kind="desk", who="desk", did=did, value=first.suggestion, confidence=first.score)
     for shown in history.suggestions(store, document.task, document.id):
-        did = f"suggestion refreshed in round {shown.round} by {shown.model}: {_said(shown.value)}{_sure(shown.score)}"
+        did = f"showed a newer suggestion, by {shown.model}: {_said(shown.value)}{_sure(shown.score)}"
         at = shown.shown_at
         yield Event(at=at, kind="suggestion", who="desk", did=did, value=shown.value, confidence=shown.score)
 

@@ -49,6 +49,8 @@ class Labelled(BaseModel):
                 *([f"- examples: {self.examples}"] if self.examples else []),
                 f"- desk: {desk.sent} sent in round {desk.round} ({desk.blind} of them test documents, without a "
                 f"suggestion), {desk.total} there in all, {desk.held_back} held back: {desk.url}",
+                *([f"- suggestions: {desk.refreshed} on the desk are newer now"] if desk.refreshed else []),
+                *([f"- suggestions are the teacher's: {desk.note}"] if desk.note else []),
                 *(f"- unreadable: {fault}" for fault in came.faults),
                 *self.asked.table,
             ]

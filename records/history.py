@@ -19,14 +19,13 @@ _MOST = 20
 
 
 class Shown(Record):
-    """A suggestion that the desk showed beside a document. Grain: one per task, document and round.
+    """A suggestion that the desk showed beside a document after its first. Grain: one per task, document and moment.
 
     `model`: who made it, as the label names it; `score`: how sure it was, 0..1.
     """
 
     task: str
     document_id: str
-    round: int
     model: str
     value: Answer | None
     score: float | None = None
@@ -75,6 +74,21 @@ def suggestions(store: Store, task: str, document_id: str) -> list[Shown]:
     """What the desk showed beside it and since when, oldest first."""
     rows = _rows(store, tables.suggestions, task, document_id, tables.suggestions.c.shown_at)
     return [Shown.model_validate(row) for row in rows]
+
+
+def shown(store: Store, task: str) -> dict[str, tuple[Answer | None, float | None]]:
+    """What the desk shows now beside each document that was sent with a suggestion or may have one: answer, score.
+
+    Not in it: documents that go without a suggestion on purpose, be it the test split or any other.
+    """
+    desk, newer = tables.desk_records, tables.suggestions
+    unanswered = ("unreadable answer", "model refused")
+    may = desk.c.blind.is_(False) & (desk.c.suggestion.is_not(None) | desk.c.reason.in_(unanswered))
+    with store.read() as db:
+        first = db.execute(sa.select(desk).where(desk.c.task == task, may))
+        found = {row.document_id: (row.suggestion, row.score) for row in first}
+        later = db.execute(sa.select(newer).where(newer.c.task == task).order_by(newer.c.shown_at))
+        return found | {row.document_id: (row.value, row.score) for row in later}
 
 
 def keep_shown(store: Store, rows: Iterable[Shown]) -> int:

@@ -1,10 +1,10 @@
 """The tables of what was said in the course of time. `records.tables` has them all.
 
-`edits`: every answer a person gave, also those they changed later. `suggestions`: each answer that the desk showed
-beside a document. `label_names`: what became of labels that a task no longer has (`records.label_names`).
+`edits`: every answer a person gave, also those they changed later. `suggestions`: what the desk showed beside a
+document after its first suggestion, which `desk_records` has. `label_names`: what became of labels there were.
 """
 
-from sqlalchemy import Boolean, Float, Integer, String, Table
+from sqlalchemy import Boolean, Float, String, Table
 from sqlalchemy import Column as C
 
 from records.columns import Moment, metadata
@@ -27,11 +27,10 @@ suggestions = Table(
     metadata,
     C("task", String, primary_key=True),
     C("document_id", String, primary_key=True),
-    C("round", Integer, primary_key=True),
+    C("shown_at", Moment, primary_key=True),
     C("model", String, nullable=False),
     C("value", _json),
     C("score", Float),
-    C("shown_at", Moment, nullable=False),
 )
 
 label_names = Table(

@@ -16,14 +16,19 @@ TEACHER = "teacher"
 
 
 def suggestions(
-    form: Form, ids: Mapping[str, str], record: DeskRecord, shown: str, by_field: Mapping[str, float]
+    form: Form,
+    ids: Mapping[str, str],
+    record: DeskRecord,
+    shown: str,
+    by_field: Mapping[str, float],
+    agent: str = TEACHER,
 ) -> list[dict[str, Any]]:
     """All suggestions for a record that has one. `ids`: question name -> its id on the desk; `shown`: the document as
     the desk has it; `by_field`: how sure each property is, where they differ.
     """
     assert record.suggestion is not None
     sure = {q.name: by_field.get(q.key or "", record.score) for q in form.questions}
-    common = {"agent": TEACHER, "type": "model"}
+    common = {"agent": agent, "type": "model"}
     found = [
         {"question_id": ids[name], "value": value, "score": _score(sure[name], value), **common}
         for name, value in form.write(record.suggestion).items()

@@ -168,7 +168,7 @@ def told(context, mail):
     desk_log.record(context.store, [sent])
     history.keep_shown(
         context.store,
-        [history.Shown(task="mail", document_id=document.id, round=2, model="student-ab", value="debt", score=0.8)],
+        [history.Shown(task="mail", document_id=document.id, model="student-ab", value="debt", score=0.8)],
     )
     people_say(context, task, {document.id: "lease"}, who="ann", minutes=1)
     people_say(context, task, {document.id: "debt"}, who="ann", minutes=2)
@@ -190,7 +190,7 @@ def test_a_documents_history_tells_who_and_what_said_what_and_where_it_went(cont
     for words in (
         "teacher: said lease, sure to 61 %, $0.000000",
         "sent in round 1 (model unsure), with the suggestion lease, sure to 61 %",
-        "suggestion refreshed in round 2 by student-ab: debt, sure to 80 %",
+        "showed a newer suggestion, by student-ab: debt, sure to 80 %",
         "answered lease",
         "answered debt, before: lease",
         "frozen into it: train row, 'debt' by correction",

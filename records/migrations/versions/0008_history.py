@@ -14,12 +14,11 @@ def upgrade() -> None:
         "suggestions",
         sa.Column("task", sa.String(), nullable=False),
         sa.Column("document_id", sa.String(), nullable=False),
-        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("shown_at", sa.DateTime(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("value", sa.JSON(), nullable=True),
         sa.Column("score", sa.Float(), nullable=True),
-        sa.Column("shown_at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("task", "document_id", "round"),
+        sa.PrimaryKeyConstraint("task", "document_id", "shown_at"),
     )
     op.create_table(
         "label_names",
