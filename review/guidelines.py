@@ -7,33 +7,48 @@ line tried in the browser by a test.
 from collections.abc import Mapping
 
 _NONE = "Read the document, then answer. Correct the suggestion where it is wrong."
-_KEYS = """\
+_CHOICE_KEYS = """\
 ## Keys
 
 | key | what it does |
 |---|---|
-| `1` `2` ... | choose the label with this number (two digits: quickly one after the other) |
+| `Enter` | submit what is chosen, and go to the next document: so a suggestion is accepted |
+| `2` ... `9`, `10` ... | choose the label with this number **and submit at once** (two digits: quickly) |
+| `1`, where there are labels from 10 on | choose it after a moment; then `Enter` |
 | a letter | search the labels, where there are many; `Tab` goes to what was found, `Space` chooses it |
-| `Enter` | submit, and go to the next document |
 | `Backspace` | discard: not a document to answer |
 | `Ctrl` + `S` | save as a draft, to finish later (`Cmd` + `S` on a Mac) |
-| `→` `←` | next document, document before |
-| `↓` `↑` | next field, field before, where there are several |
-| `Shift` + `Enter`, `Esc` | into a text box, out of it |
+| `→` `←` | next document, document before |"""
+_FIELD_KEYS = """\
+## Keys
 
-The keys work once a label or field is active: click into the form, or press `Tab`."""
+| key | what it does |
+|---|---|
+| `↓` `↑` | next field, field before |
+| `Shift` + `Enter` | into the field's text box, to change it; `Esc` leaves it |
+| `1` `2` ... | choose the label with this number, where the field has labels |
+| `Enter` | submit all fields, and go to the next document |
+| `Backspace` | discard: not a document to answer |
+| `Ctrl` + `S` | save as a draft, to finish later (`Cmd` + `S` on a Mac) |
+| `→` `←` | next document, document before |"""
 _HERE = """\
 ## On this page
 
 A number beside a star is how sure the model is, from 0 to 1. A document without a star has no suggestion on purpose:
 what you say of it is what models are measured by. The three dots at a document's corner tell why it is here.
 An answer can be changed at any time: choose **Submitted** in place of **Pending** above the document."""
+_MARKS = """
+Words with a colour in the document are where a suggested value was found; look there first. A value without any was
+not found word for word."""
 
 
 def whole_guidelines(text: str, labels: Mapping[str, str]) -> str:
-    """Markdown: the task's guidelines, then a list of the labels with their descriptions, then how the page is used."""
+    """Markdown: the task's guidelines, a list of the labels with their descriptions, how the page is used.
+
+    `labels`: name -> description; empty where an answer has fields.
+    """
     parts = [text.strip() or _NONE]
     if labels:
         parts.append("## Labels")
         parts.append("\n".join(f"- **{name.replace('_', ' ')}**: {said}".rstrip(": ") for name, said in labels.items()))
-    return "\n\n".join([*parts, _KEYS, _HERE]) + "\n"
+    return "\n\n".join([*parts, *((_CHOICE_KEYS, _HERE) if labels else (_FIELD_KEYS, _HERE + _MARKS))]) + "\n"
