@@ -13,12 +13,16 @@ _CHOICE_KEYS = """\
 | key | what it does |
 |---|---|
 | `Enter` | submit what is chosen, and go to the next document: so a suggestion is accepted |
-| `2` ... `9`, `10` ... | choose the label with this number **and submit at once** (two digits: quickly) |
-| `1`, where there are labels from 10 on | choose it after a moment; then `Enter` |
-| a letter | search the labels, where there are many; `Tab` goes to what was found, `Space` chooses it |
+{numbers}
 | `Backspace` | discard: not a document to answer |
 | `Ctrl` + `S` | save as a draft, to finish later (`Cmd` + `S` on a Mac) |
 | `→` `←` | next document, document before |"""
+_FEW = "| `1` `2` ... | choose the label with this number **and submit at once** |"
+_MANY = """\
+| `2` ... `9`, `10` ... | choose the label with this number **and submit at once** (two digits: quickly) |
+| `1`, which begins `10` too | choose it after a moment; then `Enter` |"""
+_SEARCH = "| a letter | search the labels; `Tab` goes to what was found, `Space` chooses it, `Enter` submits |"
+_TYPED = 15  # from so many labels on Argilla's form has a box to search them
 _FIELD_KEYS = """\
 ## Keys
 
@@ -34,9 +38,9 @@ _FIELD_KEYS = """\
 _HERE = """\
 ## On this page
 
-A number beside a star is how sure the model is, from 0 to 1. A document without a star has no suggestion on purpose:
-what you say of it is what models are measured by. The three dots at a document's corner tell why it is here.
-An answer can be changed at any time: choose **Submitted** in place of **Pending** above the document."""
+A number beside a star is how sure the model is, from 0 to 1. A document without a star has no suggestion, mostly on
+purpose: models are measured by what you say of it. The three dots at its corner, then **View metadata**, tell why it is
+here. An answer can be changed at any time: choose **Submitted** in place of **Pending** above the document."""
 _MARKS = """
 Words with a colour in the document are where a suggested value was found; look there first. A value without any was
 not found word for word."""
@@ -51,4 +55,11 @@ def whole_guidelines(text: str, labels: Mapping[str, str]) -> str:
     if labels:
         parts.append("## Labels")
         parts.append("\n".join(f"- **{name.replace('_', ' ')}**: {said}".rstrip(": ") for name, said in labels.items()))
-    return "\n\n".join([*parts, *((_CHOICE_KEYS, _HERE) if labels else (_FIELD_KEYS, _HERE + _MARKS))]) + "\n"
+    page = (_choice_keys(len(labels)), _HERE) if labels else (_FIELD_KEYS, _HERE + _MARKS)
+    return "\n\n".join([*parts, *page]) + "\n"
+
+
+def _choice_keys(labels: int) -> str:
+    """A number that begins others is waited for, and then not submitted: so with `1` from ten labels on."""
+    numbers = [_MANY if labels > 9 else _FEW, *([_SEARCH] if labels >= _TYPED else [])]
+    return _CHOICE_KEYS.format(numbers="\n".join(numbers))

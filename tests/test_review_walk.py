@@ -104,7 +104,16 @@ def test_the_keys_of_a_choice_do_what_the_guidelines_tell(page: Page, desk: Desk
         ("draft", "label_3"),
     ]
     keys = set(re.findall(r"`(.+?)`", whole_guidelines("", TWELVE)))
-    assert keys == {"Enter", "2", "9", "10", "1", "Tab", "Space", "Backspace", "Ctrl", "S", "Cmd", "→", "←"}
+    assert keys == {"Enter", "2", "9", "10", "1", "Backspace", "Ctrl", "S", "Cmd", "→", "←"}
+
+
+def test_with_less_than_ten_labels_every_number_submits_at_once(page: Page, desk: Desk):
+    few = {name: "" for name in list(TWELVE)[:3]}
+    board = board_of(desk, "few", choice_form(few), few, ["One.", "Two."], "label_3")
+    show(page, board)
+    press(page, "1", saves=True)
+    assert answered(board) == [("submitted", "label_1")]
+    assert "| `1` `2` ... | choose the label with this number **and submit at once** |" in whole_guidelines("", few)
 
 
 def test_arrows_turn_the_pages_and_guidelines_tell_what_labels_mean(page: Page, desk: Desk):
@@ -134,6 +143,7 @@ def test_among_many_labels_the_suggested_one_is_in_sight_and_typing_finds_any(pa
     press(page, "Tab", "Space", saves=False)
     press(page, "Enter", saves=True)
     assert answered(board) == [("submitted", "lost_or_stolen_card")]
+    assert "`Tab` goes to what was found, `Space` chooses it" in whole_guidelines("", MANY)
 
 
 def test_the_keys_of_fields_and_marks_where_a_value_stands_and_a_strangers_markup_does_nothing(page: Page, desk: Desk):
