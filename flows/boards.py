@@ -37,7 +37,8 @@ def bring_up_to_date(context: Context, desk: Desk, task: Task, form: Form) -> No
     beside = about(context, task, library.get(context.store, task.name, void).values())
     guidelines = whole_guidelines(task.guidelines, label_descriptions(task))
     reviewers = task.review.reviewers_per_document
-    moving.move(desk, task.name, form, became, guidelines, reviewers, beside, context.progress)
+    moving.copy(desk, task.name, form, became, guidelines, reviewers, beside, context.progress)
+    moving.finish(desk, task.name, became, beside)
 
 
 def _bring_home(context: Context, desk: Desk, task: Task) -> None:

@@ -11,7 +11,8 @@ next call goes on from there. The moments of answering become those of the move;
 
     moving.finish(desk, "legal_intake", became)
     if moving.is_due(desk, "legal_intake", form):
-        moving.move(desk, "legal_intake", form, became, guidelines, 1, about, progress)
+        moving.copy(desk, "legal_intake", form, became, guidelines, 1, about, progress)
+        moving.finish(desk, "legal_intake", became, about)
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,24 +40,6 @@ def is_due(desk: Desk, task: str, form: Form) -> bool:
     return asked_of(Board(desk, task, form, dataset["id"]).questions) != asked_for(form)
 
 
-def move(
-    desk: Desk,
-    task: str,
-    form: Form,
-    became: Mapping[str, str | None],
-    guidelines: str,
-    reviewers: int,
-    about: Mapping[str, About] | None = None,
-    progress: Progress = silent,
-) -> int:
-    """Move the board; how many records. `became`: old labels to new ones, None: split; `about`: told beside documents
-    from now on. Raises ServiceError where the desk fails: the old board is then still the task's, or `finish` ends it.
-    """
-    moved = copy(desk, task, form, became, guidelines, reviewers, about, progress)
-    finish(desk, task, became, about)
-    return moved
-
-
 def copy(
     desk: Desk,
     task: str,
@@ -67,7 +50,11 @@ def copy(
     about: Mapping[str, About] | None = None,
     progress: Progress = silent,
 ) -> int:
-    """The longer half of a move: the whole copy, and the old board out of the way. `finish` does the rest."""
+    """Copy the board, and put the old one out of the way; how many records. `finish` does the rest of the move.
+
+    `became`: old labels to new ones, None: split; `guidelines`: the whole of them; `about`: told beside documents from
+    now on. Raises ServiceError where the desk fails: the old board is then still the task's.
+    """
     old = desk.dataset(task)
     assert old is not None
     began = datetime.now(UTC) - _OVERLAP
@@ -160,9 +147,27 @@ class _Copy:
         return done
 
     def late(self, since: datetime) -> None:
-        """Copy again what came or was answered since then."""
+        """Bring after what came to the old board, or was answered there, since then; what was answered later on the new
+        board stands.
+        """
         for page, _ in self._pages():
-            self._put([record for record in page if _newest(record) >= since])
+            late = [record for record in page if _newest(record) >= since]
+            there = {one["external_id"]: one for one in self._on_new([record["external_id"] for record in late])}
+            self._put([record for record in late if record["external_id"] not in there])
+            later = [
+                _only_later(record, there[record["external_id"]]) for record in late if record["external_id"] in there
+            ]
+            items = [self._carrier.record(record) for record in later]
+            self._upsert([{k: item[k] for k in ("external_id", "responses")} for item in items if item["responses"]])
+
+    def _on_new(self, ids: list[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        mine = {"type": "terms", "scope": {"entity": "record", "property": "external_id"}, "values": ids}
+        params = {"limit": len(ids), "offset": 0, **_TOLD}
+        query = {"filters": {"and": [mine]}}
+        found = self._desk.call("POST", f"/datasets/{self._new}/records/search", query, params)
+        return [item["record"] for item in found["items"]]
 
     def _pages(self) -> Iterator[tuple[list[dict[str, Any]], int]]:
         order = [{"scope": {"entity": "record", "property": "inserted_at"}, "order": "asc"}]
@@ -175,9 +180,18 @@ class _Copy:
                 yield [item["record"] for item in found["items"]], total
 
     def _put(self, records: list[dict[str, Any]]) -> None:
-        if records:
-            items = [self._carrier.record(record) for record in records]
+        self._upsert([self._carrier.record(record) for record in records])
+
+    def _upsert(self, items: list[dict[str, Any]]) -> None:
+        if items:
             self._desk.call("PUT", f"/datasets/{self._new}/records/bulk", {"items": items})
+
+
+def _only_later(record: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """The record with those answers only that are newer than the same person's on the new board."""
+    known = {one["user_id"]: one["updated_at"] for one in there.get("responses") or ()}
+    newer = [one for one in record.get("responses") or () if one["updated_at"] > known.get(one["user_id"], "")]
+    return {**record, "responses": newer}
 
 
 def _newest(record: dict[str, Any]) -> datetime:

@@ -32,7 +32,9 @@ def old_board(desk: Desk, argilla: RunningArgilla, task: str) -> Board:
 
 
 def move(desk: Desk, task: str, form: Form = AFTER, became: dict[str, str | None] = BECAME, **more: Any) -> int:
-    return moving.move(desk, task, form, became, "Read it anew.", 2, **more)
+    copied = moving.copy(desk, task, form, became, "Read it anew.", 2, **more)
+    moving.finish(desk, task, became, **more)
+    return copied
 
 
 def on(board: Board) -> dict[str, Any]:
@@ -106,12 +108,15 @@ def test_a_move_that_was_cut_off_between_its_names_is_ended_with_what_was_answer
         copy = desk.dataset(f"{task}-moving")
         assert copy is not None
         desk.call("PATCH", f"/datasets/{copy['id']}", {"name": task})
+        answer(argilla, Board(desk, task, AFTER, copy["id"]), 0, {"d1": {"answer": "other"}})
     answer(argilla, board, 0, {"d4": {"answer": "lease"}})  # on a page that was still open
     moving.finish(desk, task, BECAME)
     new = desk.find(task, AFTER)
-    assert new is not None and said(new.fetch().corrections)["d4", "reviewer-1"] == "premises"
-    answer(argilla, new, 0, {"d4": None}, status="discarded")
-    assert names(desk, task) == {task}
+    assert new is not None and names(desk, task) == {task}
+    now = said(new.fetch().corrections)
+    assert now["d4", "reviewer-1"] == now["d0", "reviewer-1"] == "premises"
+    assert now["d1", "reviewer-1"] == ("other" if renamed else "secret")  # what was said on the new board stands
+    assert len(everything_on(new)) == 5
 
 
 def test_an_object_that_lacks_a_field_asked_for_now_waits_as_a_draft_with_the_rest(desk: Desk, argilla: RunningArgilla):
