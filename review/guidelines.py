@@ -52,7 +52,7 @@ def whole_guidelines(text: str, labels: Mapping[str, str]) -> str:
     `labels`: name -> description; empty where an answer has fields.
     """
     parts = [text.strip() or _NONE]
-    if labels:
+    if any(labels.values()):  # 77 names without a word on any tell nothing that the form does not
         parts.append("## Labels")
         parts.append("\n".join(f"- **{name.replace('_', ' ')}**: {said}".rstrip(": ") for name, said in labels.items()))
     page = (_choice_keys(len(labels)), _HERE) if labels else (_FIELD_KEYS, _HERE + _MARKS)

@@ -105,6 +105,7 @@ def test_the_guidelines_tell_what_labels_mean_and_what_keys_do():
     text = whole_guidelines("Be kind.", {"non_compete": "not to work elsewhere"})
     assert text.startswith("Be kind.\n\n## Labels\n\n- **non compete**: not to work elsewhere\n\n## Keys")
     assert "`Backspace` | discard" in text
+    assert "## Labels" not in whole_guidelines("Be kind.", {"a": "", "b": ""})
 
 
 def test_no_field_of_a_task_has_the_name_of_something_of_the_desks_own():
