@@ -21,6 +21,7 @@ from evaluation.people_agreement import units
 from evaluation.reviewers import kept
 from flows import placing
 from flows.audit import in_a_sentence
+from flows.boards import bring_up_to_date
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -120,6 +121,7 @@ def fetch_answers(context: Context, task: Task, train: When = "when enough") -> 
     """Fetch what people answered since the newest known answer, keep it, and say what is due."""
     before = max((c.answered_at for c in corrections.all(context.store, task.name)), default=None)
     with open_desk(context) as desk:
+        bring_up_to_date(context, desk, task, form_of(task))
         board = desk.find(task.name, form_of(task))
         test = parts.find(desk, task.name, form_of(task), parts.TEST)
         if board is None:

@@ -17,7 +17,7 @@ from pydantic import Field
 from flows.settings import PROJECT, Settings, settings
 from prompts.privacy import check_host, check_url
 from prompts.task import Task, load_task
-from records import taskbook
+from records import label_names, taskbook
 from records.errors import InputError
 from records.progress import Progress
 from records.store import Store
@@ -70,6 +70,7 @@ def find_task(context: Context, task: str) -> Task:
     loaded = load_task(_folder(context, task))
     _check_places(context.settings, loaded)
     taskbook.remember(context.store, loaded.name, loaded.fingerprint, loaded.folder, loaded.definition)
+    label_names.remember(context.store, loaded.name, loaded.became, loaded.labels)
     return loaded
 
 

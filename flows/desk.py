@@ -13,8 +13,10 @@ from pydantic import BaseModel
 
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
+from flows.boards import about, bring_up_to_date, label_descriptions
 from flows.context import Context
 from flows.placing import by_board
+from flows.refreshing import refresh_suggestions, waiting_ids
 from flows.second_opinion import opinions
 from flows.settings import Settings
 from prompts.pool import teacher_prompt
@@ -33,7 +35,8 @@ _PAGE = 500
 
 class OnDesk(BaseModel):
     """What is on the desk. `reasons`: how many were sent why; `held_back`: more than one round takes, the next run of
-    `label` sends them.
+    `label` sends them. `refreshed`: suggestions of before that a newer model's took the place of; `note`: why not the
+    student's, where they should.
     """
 
     sent: int
@@ -43,6 +46,8 @@ class OnDesk(BaseModel):
     held_back: int
     url: str
     reasons: dict[str, int] = {}
+    refreshed: int = 0
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -57,11 +62,6 @@ def form_of(task: Task) -> Form:
     if isinstance(task.answer, ChoiceAnswer):
         return choice_form({label.name: label.description for label in task.answer.labels}, task.title)
     return json_form(task.answer.schema_)
-
-
-def label_descriptions(task: Task) -> dict[str, str]:
-    """What each label means, for the guidelines; empty for json."""
-    return {x.name: x.description for x in task.answer.labels} if isinstance(task.answer, ChoiceAnswer) else {}
 
 
 @contextmanager
@@ -98,14 +98,18 @@ def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
     labels, texts = labels_of(context, task, ids), library.get(context.store, task.name, ids)
     with open_desk(context) as desk:
         seat_reviewers(context, desk)
+        bring_up_to_date(context, desk, task, form_of(task))
         board = desk.ensure(
             task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
         )
         expected = expected_accuracy(context, task, records)
         by_field = {r.document_id: labels[r.document_id].scores for r in records if _is_object(r)}
+        beside, words = about(context, task, texts.values()), {i: d.text for i, d in texts.items()}
         for place, own in by_board(desk, task, board, records, form_of(task), label_descriptions(task)):
-            place.send(own, {i: d.text for i, d in texts.items()}, context.progress, expected, by_field)
+            place.send(own, words, context.progress, expected, by_field, beside)
         desk_log.record(context.store, records)
+        old = labels_of(context, task, waiting_ids(context, task) - set(ids))
+        refreshed = refresh_suggestions(context, task, board, old)
         return OnDesk(
             sent=len(ids),
             round=wave,
@@ -114,6 +118,8 @@ def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
             held_back=chosen.waiting - len(ids),
             url=board.url,
             reasons=dict(Counter(record.reason for record in records).most_common()),
+            refreshed=refreshed.shown,
+            note=refreshed.note,
         )
 
 

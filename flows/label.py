@@ -51,6 +51,8 @@ class Labelled(BaseModel):
                 *([f"- examples: {self.examples}"] if self.examples else []),
                 *(line.replace("teacher", "student", 1) for line in (self.student.lines if self.student else [])),
                 f"- desk: {self.desk.text}",
+                *([f"- suggestions: {self.desk.refreshed} on the desk are newer now"] if self.desk.refreshed else []),
+                *([f"- suggestions are the teacher's: {self.desk.note}"] if self.desk.note else []),
                 *(f"- unreadable: {fault}" for fault in came.faults),
                 *self.asked.table,
             ]

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from flows import placing
+from flows.boards import bring_up_to_date, label_descriptions
 from flows.context import Context
-from flows.desk import form_of, label_descriptions, open_desk
+from flows.desk import form_of, open_desk
 from prompts.task import Task
 from records import corrections, library, second_looks
 from records.second_looks import Queue, SecondAnswer, SecondLook
@@ -77,6 +78,7 @@ def _fetch_decisions(context: Context, task: Task) -> list[str]:
     if not sent:
         return []
     with open_desk(context, LEADS) as desk:
+        bring_up_to_date(context, desk, task, form_of(task), [parts.ADJUDICATION])
         board = parts.find(desk, task.name, form_of(task), parts.ADJUDICATION)
         if board:
             return _fetch(context, task, board, Queue.adjudication)

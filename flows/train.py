@@ -159,7 +159,7 @@ def _row(task: Task, document: Document, answer: Answer, source: Any) -> Row:
     except KeyError:
         raise InputError(
             f"document {document.id} was answered {answer!r}, which is no label of {task.name} any more: "
-            "put the label back into task.yaml, or give the task a new name and have it reviewed anew."
+            f"say in task.yaml what became of it: `was: [{answer}]` at the label (or the labels) that took its place."
         ) from None
     return Row(
         document_id=document.id,

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from prompts.document_rules import DocumentRules, Logs, Price, Redact, Retrieval, Section, Share
 from prompts.gate_rules import Gate
+from prompts.label_changes import became
 from prompts.review_rules import Review
 from prompts.training_rules import Training
 from records.types import Answer
@@ -28,11 +29,15 @@ Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
 class LabelSpec(Section):
-    """One label of a choice: its `name` in the store and on the desk, and what the model says for it."""
+    """One label of a choice: its `name` in the store and on the desk, and what the model says for it.
+
+    `was`: what it was called before, also as a part or the whole of it (`prompts.label_changes`).
+    """
 
     name: Name
     description: str = Field(default="", max_length=2_000)
     answer: str | None = Field(default=None, min_length=1, max_length=64)
+    was: list[Name] = Field(default=[], max_length=50)
 
     @property
     def said(self) -> str:
@@ -168,3 +173,8 @@ class Task(TaskFile):
     def said(self) -> dict[str, str]:
         """What the model says for each label: {name: answer}; empty for json."""
         return {x.name: x.said for x in self.answer.labels} if isinstance(self.answer, ChoiceAnswer) else {}
+
+    @property
+    def became(self) -> dict[str, str | None]:
+        """What labels of before are called now, None for one that was split; empty for json."""
+        return became((x.name, x.was) for x in self.answer.labels) if isinstance(self.answer, ChoiceAnswer) else {}

@@ -24,12 +24,14 @@ class DocumentRules(Section):
     keeps the beginning and the end, with a line `[...]` between them; `keep_tail` is the end's share of them.
     `label_near_duplicates_once` asks the teacher for one document of those that are nearly alike, and copies the
     answer to the others; the test split is always asked in full. For choices only.
+    `keep`: columns that are kept beside a document as it arrives and shown to reviewers, such as a date or a sender.
     """
 
     max_characters: int = Field(default=8_000, ge=50, le=1_000_000)
     max_tokens: int | None = Field(default=None, ge=20, le=1_000_000)
     keep_tail: float = Field(default=0.25, ge=0, le=0.9)
     label_near_duplicates_once: bool = False
+    keep: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default=[], max_length=20)
 
 
 class Logs(Section):

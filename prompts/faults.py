@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from prompts.definition import TaskFile
+from prompts.label_changes import past_faults
 from records.hosts import is_host
 
 _SHOWN = 60
@@ -82,6 +83,7 @@ def _choice_faults(answer: dict[str, Any], data: dict[str, Any]) -> list[str]:
         if k > 1 and names.count(a) <= 1
     ]
     faults += [f for a in sorted(set(said)) for f in _prefix_faults(a, said, data)]
+    faults += past_faults([x for x in named if isinstance(x.get("was"), list)], names)
     return faults + _example_faults(data, names)
 
 

@@ -1,6 +1,6 @@
 """The part of `task.yaml` on review: what goes to people, and how many of them answer. Strict."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ class Review(Section):
     share of these answers. `unprompted_share`: of the others, those that are shown without their suggestion, to see how
     far suggestions lead. `rare_below`: a label that fewer documents have is checked however sure; 0: none is.
     `near_duplicates_once`: of documents that are nearly alike one is sent (of the test split always all).
+    `refresh_with`: whose newer answers take the place of suggestions that nobody has answered yet: the teacher's of
+    today's prompt, or those of the student that is live, which is asked for them.
     """
 
     reviewers_per_document: int = Field(default=1, ge=1, le=20)
@@ -36,6 +38,7 @@ class Review(Section):
     unprompted_share: float = Field(default=0.02, ge=0, le=0.5)
     rare_below: int = Field(default=5, ge=0, le=1_000)
     near_duplicates_once: bool = True
+    refresh_with: Literal["teacher", "student"] = "teacher"
 
     @property
     def for_test(self) -> int:

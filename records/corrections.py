@@ -1,4 +1,6 @@
-"""What people said. Grain: one row per task, document and reviewer; the newest answer of a person replaces their older.
+"""What people said. Grain: one row per task, document and reviewer; the newest answer of a person replaces their older,
+which `records.history` keeps. An answer with a label that was renamed since is read under its name of today; one whose
+label was split is no answer any more (`superseded`).
 
 Gold is what people said, and only where they agree: a document on which two reviewers differ is *disputed*, kept as
 such, and is gold for nobody, until a lead decides (`records.second_looks`). A lead's decision stands whatever reviewers
@@ -7,14 +9,15 @@ say before or after it.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from records import second_looks
+from records import label_names, second_looks
 from records.store import Store, row_of
 from records.tables import corrections as table
+from records.tables_history import edits
 from records.types import Answer, Correction
 
 
@@ -32,18 +35,31 @@ def save(store: Store, rows: Iterable[Correction]) -> int:
     """Keep people's answers, in one transaction; how many were new or changed."""
     changed = 0
     with store.begin() as db:
+        names: dict[str, dict[str, str | None]] = {}
         for row in rows:
-            changed += _save_one(store, db, row)
+            if row.task not in names:
+                names[row.task] = label_names.today(db, row.task)
+            changed += _save_one(store, db, row, names[row.task])
     return changed
 
 
-def _save_one(store: Store, db: sa.Connection, row: Correction) -> int:
+def _save_one(store: Store, db: sa.Connection, row: Correction, names: Mapping[str, str | None]) -> int:
     mine = (table.c.task == row.task) & (table.c.document_id == row.document_id) & (table.c.reviewer == row.reviewer)
     known = db.execute(sa.select(table).where(mine)).first()
-    if known and _same(Correction.model_validate(dict(known._mapping)), row):
+    if known and _same(_read(known, names), row):
         return 0
     store.put_one(db, table, row_of(row))
+    store.add_one(db, edits, row_of(row))
     return 1
+
+
+def _read(row: sa.Row[Any], names: Mapping[str, str | None]) -> Correction:
+    """A row under the labels' names of today."""
+    found = Correction.model_validate(dict(row._mapping))
+    if not names:
+        return found
+    update = {"value": label_names.named(found.value, names), "suggestion": label_names.named(found.suggestion, names)}
+    return found.model_copy(update=update)
 
 
 def _same(known: Correction, new: Correction) -> bool:
@@ -51,10 +67,27 @@ def _same(known: Correction, new: Correction) -> bool:
 
 
 def all(store: Store, task: str) -> list[Correction]:
-    """Every person's answer to a task's documents, oldest first."""
+    """Every person's answer to a task's documents, oldest first; without what a split label has made void."""
+    rows, split = _all(store, task)
+    return [row for row in rows if not _void(row, split)]
+
+
+def superseded(store: Store, task: str) -> list[Correction]:
+    """Answers with a label that was split since: kept, and asked about again."""
+    rows, split = _all(store, task)
+    return [row for row in rows if _void(row, split)]
+
+
+def _void(row: Correction, split: Collection[str]) -> bool:
+    return isinstance(row.value, str) and row.value in split
+
+
+def _all(store: Store, task: str) -> tuple[list[Correction], set[str]]:
+    """All rows, and the labels that were split."""
     query = sa.select(table).where(table.c.task == task).order_by(table.c.answered_at)
     with store.read() as db:
-        return [Correction.model_validate(dict(r._mapping)) for r in db.execute(query)]
+        names = label_names.today(db, task)
+        return [_read(row, names) for row in db.execute(query)], label_names.split(names)
 
 
 def digests(gold: Mapping[str, Answer]) -> dict[str, str]:

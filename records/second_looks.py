@@ -17,6 +17,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from pydantic import Field
 
+from records import label_names
 from records.store import Store, row_of
 from records.tables import desk_cursors, second_answers, second_looks
 from records.types import Answer, Record, now
@@ -74,22 +75,34 @@ def sent(store: Store, task: str, queue: Queue) -> dict[str, SecondLook]:
     return {row.document_id: row for row in rows}
 
 
-def save(store: Store, rows: Iterable[SecondAnswer]) -> int:
-    """Keep answers; how many were new."""
-    return store.add(second_answers, [row_of(row) for row in rows])
+def save(store: Store, rows: Sequence[SecondAnswer]) -> int:
+    """Keep answers; how many were new. One that says what its person said last is none: a moved board dates it anew."""
+    queues = {(row.task, row.queue) for row in rows}
+    last = {_who(row): (row.value, row.discarded) for place in queues for row in answers(store, *place)}
+    new = [row for row in rows if last.get(_who(row)) != (row.value, row.discarded)]
+    return store.add(second_answers, [row_of(row) for row in new])
+
+
+def _who(row: SecondAnswer) -> tuple[str, str, Queue, str]:
+    return row.task, row.document_id, row.queue, row.reviewer
 
 
 def answers(store: Store, task: str, queue: Queue) -> list[SecondAnswer]:
-    """Every answer in a queue, also those that were changed since, oldest first."""
+    """Every answer in a queue, also those that were changed since, oldest first; labels by their names of today."""
     query = sa.select(second_answers).where(second_answers.c.task == task, second_answers.c.queue == queue)
     with store.read() as db:
+        names = label_names.today(db, task)
         rows = db.execute(query.order_by(second_answers.c.answered_at))
-        return [SecondAnswer.model_validate(dict(r._mapping)) for r in rows]
+        found = [SecondAnswer.model_validate(dict(r._mapping)) for r in rows]
+    return [row.model_copy(update={"value": label_names.named(row.value, names)}) for row in found]
 
 
 def decisions(store: Store, task: str) -> dict[str, SecondAnswer]:
-    """The newest answer of a lead to each document."""
-    return {row.document_id: row for row in answers(store, task, Queue.adjudication)}
+    """The newest answer of a lead to each document; one with a label that was split since decides nothing any more."""
+    newest = {row.document_id: row for row in answers(store, task, Queue.adjudication)}
+    with store.read() as db:
+        split = label_names.split(label_names.today(db, task))
+    return {i: row for i, row in newest.items() if not (isinstance(row.value, str) and row.value in split)}
 
 
 def cursor(store: Store, board: str) -> datetime | None:

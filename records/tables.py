@@ -12,6 +12,7 @@ from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_history import edits, label_names, suggestions
 from records.tables_people import desk_cursors, second_answers, second_looks
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "desk_records",
     "document_bands",
     "documents",
+    "edits",
     "embeddings",
+    "label_names",
     "labels",
     "live",
     "measurements",
@@ -37,6 +40,7 @@ __all__ = [
     "second_answers",
     "second_looks",
     "students",
+    "suggestions",
     "tasks",
     "verdicts",
 ]

@@ -9,6 +9,7 @@ from flows.unanswered import Unanswered
 from records.errors import InputError
 from retort.advising import advise, measure
 from retort.console import show
+from retort.history import history
 from retort.people_steps import reviewers, second_look
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
@@ -232,5 +233,6 @@ def add_to(app: typer.Typer) -> None:
         retrain,
         harvest,
         ask,
+        history,
     ):
         app.command()(step)

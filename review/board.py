@@ -19,7 +19,9 @@ from records.errors import InputError
 from records.progress import Progress, silent
 from records.types import Correction, DeskRecord
 from review import plain
+from review.about import About, tell
 from review.form import Form, Unreadable
+from review.suggesting import suggestions
 
 if TYPE_CHECKING:
     from review.desk import Desk
@@ -86,6 +88,11 @@ class Board:
         found: list[dict[str, Any]] = self.desk.call("GET", f"/datasets/{self.id}/questions")["items"]
         return found
 
+    @cached_property
+    def fields(self) -> set[str]:
+        """The names of the fields that a record here can have."""
+        return {one["name"] for one in self.desk.call("GET", f"/datasets/{self.id}/fields")["items"]}
+
     def send(
         self,
         records: Sequence[DeskRecord],
@@ -93,11 +100,13 @@ class Board:
         progress: Progress = silent,
         expected: Mapping[str, float] | None = None,
         by_field: Mapping[str, Mapping[str, float]] | None = None,
+        about: Mapping[str, About] | None = None,
     ) -> Sent:
         """Put documents on the board; those that are there stay as they are. `texts`: document id -> text.
 
         `expected`: document id -> how often suggestions about as sure were right (0..1), where that was measured;
-        `by_field`: document id -> how sure each field of its suggestion is (0..1), where fields differ in that.
+        `by_field`: document id -> how sure each field of its suggestion is (0..1), where fields differ in that;
+        `about`: document id -> what is told beside it (see `review.about`), where there is something to tell.
         Raises InputError when a text is missing or empty (nothing is sent then), ServiceError when the desk fails
         (what was sent stays, and sending again sends the rest).
         """
@@ -118,6 +127,7 @@ class Board:
                 for r in batch
                 if r.document_id not in known
             ]
+            tell(items, about or {}, self.fields)
             if items:
                 self.desk.call("PUT", f"/datasets/{self.id}/records/bulk", {"items": items})
             sent += len(items)
@@ -168,18 +178,12 @@ class Board:
         if expected is not None:
             metadata[EXPECTED] = expected
         if record.suggestion is not None:
-            item["suggestions"] = self._suggestions(record, by_field)
+            item["suggestions"] = self._suggestions(record, text, by_field)
         return item
 
-    def _suggestions(self, record: DeskRecord, by_field: Mapping[str, float]) -> list[dict[str, Any]]:
-        assert record.suggestion is not None
+    def _suggestions(self, record: DeskRecord, text: str, by_field: Mapping[str, float]) -> list[dict[str, Any]]:
         ids = {q["name"]: q["id"] for q in self.questions}
-        common = {"agent": "teacher", "type": "model"}
-        sure = {q.name: by_field.get(q.key or "", record.score) for q in self.form.questions}
-        return [
-            {"question_id": ids[name], "value": value, "score": _score(sure[name], value), **common}
-            for name, value in self.form.write(record.suggestion).items()
-        ]
+        return suggestions(self.form, ids, record, plain.shown(text), by_field)
 
     def _answers(self, since: datetime | None, progress: Progress) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         scope = {"entity": "response", "property": "status"}
@@ -229,11 +233,6 @@ class Board:
             return self.form.read(values) if values else None
         except Unreadable:
             return None
-
-
-def _score(score: float | None, value: Any) -> Any:
-    """Argilla takes one score for one value, and as many as there are values for several."""
-    return [score] * len(value) if isinstance(value, list) and score is not None else score
 
 
 def _moment(text: str) -> datetime:

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from records.errors import InputError
-from review import sdk
-from review.board import EXPECTED, WORTH, Board
-from review.form import Form, Question
+from review import evidence, layout, sdk
+from review.board import Board
+from review.form import Form
 from review.guidelines import whole_guidelines
 
-_SHARES = {EXPECTED: "How often answers this sure were right", WORTH: "Order of the queue (1: first)"}
 _RETRIES = 2  # of a refused connection, in the SDK's transport: about a second
 
 
@@ -54,7 +53,7 @@ class Desk:
 
     def find(self, task: str, form: Form) -> Board | None:
         """The task's board, or None when there is none yet. Raises InputError when it was made for another form."""
-        dataset = self._dataset(task)
+        dataset = self.dataset(task)
         if dataset is None or dataset["status"] != "ready":
             return None
         board = Board(self, task, form, dataset["id"])
@@ -78,13 +77,14 @@ class Desk:
         text = whole_guidelines(guidelines, labels or {})
         board = self.find(task, form)
         if board is None:
-            self._make(task, form, text, reviewers_per_document, above or {})
+            self.make(task, form, text, reviewers_per_document, above)
             board = self.find(task, form)
             assert board is not None
         self._refresh(board.id, text, reviewers_per_document)
         return board
 
-    def _dataset(self, task: str) -> dict[str, Any] | None:
+    def dataset(self, task: str) -> dict[str, Any] | None:
+        """The Argilla dataset of this name in the desk's workspace, ready or not; None where there is none."""
         workspace = str(self._workspace().id)
         items = self.call("GET", "/me/datasets", params={"workspace_id": workspace})["items"]
         return next((d for d in items if d["name"] == task), None)
@@ -93,13 +93,16 @@ class Desk:
         with sdk.speaking_to(self.url):
             return self.client.workspaces(self.workspace)
 
-    def _make(self, task: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> None:
-        draft = self._dataset(task)  # what a killed run left: never published, so without records
+    def make(
+        self, task: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str] | None = None
+    ) -> None:
+        """Make a board of this name, published and empty. `guidelines`: the whole of them; `above`: as in `ensure`."""
+        draft = self.dataset(task)  # what a killed run left: never published, so without records
         if draft:
             self.call("DELETE", f"/datasets/{draft['id']}")
         argilla = sdk.load()
         with sdk.speaking_to(self.url):
-            settings = _settings(argilla, self.client, form, guidelines, reviewers, above)
+            settings = layout.settings(argilla, self.client, form, guidelines, reviewers, above or {})
             argilla.Dataset(name=task, workspace=self._workspace(), settings=settings, client=self.client).create()
 
     def _refresh(self, board_id: str, guidelines: str, reviewers: int) -> None:
@@ -109,52 +112,28 @@ class Desk:
         if changed:
             self.call("PATCH", f"/datasets/{board_id}", changed)
         known = self.call("GET", f"/me/datasets/{board_id}/metadata-properties")["items"]
-        for name in _SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
+        for name in layout.SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
             settings = {"type": "float", "min": 0.0, "max": 1.0}
-            body = {"name": name, "title": _SHARES[name], "settings": settings, "visible_for_annotators": True}
+            body = {"name": name, "title": layout.SHARES[name], "settings": settings, "visible_for_annotators": True}
             self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
 
 
-def _settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> Any:
-    shown = {**above, "document": "Document"}
-    return argilla.Settings(
-        guidelines=guidelines,
-        fields=[argilla.TextField(name=n, title=t, use_markdown=False, client=client) for n, t in shown.items()],
-        questions=[_question(argilla, client, question) for question in form.questions],
-        metadata=[
-            argilla.FloatMetadataProperty(name="confidence", title="Confidence", min=0.0, max=1.0, client=client),
-            *(
-                argilla.FloatMetadataProperty(name=name, title=title, min=0.0, max=1.0, client=client)
-                for name, title in _SHARES.items()
-            ),
-            argilla.IntegerMetadataProperty(name="round", title="Round", client=client),
-            argilla.TermsMetadataProperty(name="reason", title="Why it is here", client=client),
-        ],
-        distribution=argilla.TaskDistribution(min_submitted=reviewers),
-    )
+def asked_for(form: Form) -> dict[str, list[str]]:
+    """A form's questions, with the values that may be chosen."""
+    return {q.name: sorted(q.wording.options) for q in form.questions}
 
 
-def _question(argilla: Any, client: Any, question: Question) -> Any:
-    wording = question.wording
-    common = {
-        "name": question.name,
-        "title": question.title,
-        "description": wording.hint or None,
-        "required": question.required,
-        "client": client,
-    }
-    if wording.options:
-        kind = {"label": argilla.LabelQuestion, "labels": argilla.MultiLabelQuestion}[wording.kind]
-        return kind(labels=dict(wording.options), **common)
-    return argilla.TextQuestion(use_markdown=False, **common)
+def asked_of(questions: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The same of a board's questions, less those that are no part of the answer."""
+    answered = [q for q in questions if q["name"] != evidence.NAME]
+    return {q["name"]: sorted(o["value"] for o in q["settings"].get("options", ())) for q in answered}
 
 
 def _check_same(task: str, form: Form, asked: list[dict[str, Any]]) -> None:
-    wanted = {q.name: sorted(q.wording.options) for q in form.questions}
-    found = {q["name"]: sorted(o["value"] for o in q["settings"].get("options", ())) for q in asked}
+    wanted, found = asked_for(form), asked_of(asked)
     if wanted == found:
         return
     raise InputError(
         f"the review desk's board {task!r} was made for other questions or labels: it has {found}, the task asks "
-        f"for {wanted}. Argilla cannot change them: collect, then rename the task or delete the board in Argilla."
+        f"for {wanted}. `retort label` and `retort collect` move it, with all answers (`review.moving`)."
     )

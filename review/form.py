@@ -21,7 +21,7 @@ from records.types import Answer
 from review.fields import Kind, Wording, wording
 
 ANSWER = "answer"
-_WHERE_LABELS_ARE_TOLD = "What each label means is told under GUIDELINES, below the document."
+_WHERE_LABELS_ARE_TOLD = "GUIDELINES, below the document, tell what each label means, and which keys do what."
 RESERVED = frozenset({"document", "confidence", "round", "reason"})
 
 

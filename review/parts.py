@@ -17,7 +17,7 @@ from review.board import Board
 from review.desk import Desk
 from review.form import Form
 
-TEST, READING, ADJUDICATION = "test", "reading", "adjudication"
+MAIN, TEST, READING, ADJUDICATION = "", "test", "reading", "adjudication"
 SAID = "said"
 SAID_TITLE = "What the reviewers said"
 
@@ -53,12 +53,16 @@ def ensure(
     desk: Desk, task: str, form: Form, part: str, text: str, labels: Mapping[str, str], people: int = 1
 ) -> Board:
     """One of a task's further boards, made when missing. `text`: the task's guidelines; `people`: who answer each."""
-    above = {SAID: SAID_TITLE} if part == ADJUDICATION else {}
     told = guidelines(part, text, people)
-    made = desk.ensure(name(task, part), form, told, labels, people, above)
+    made = desk.ensure(name(task, part), form, told, labels, people, above(part))
     return Board(desk, task, form, made.id)
+
+
+def above(part: str) -> dict[str, str]:
+    """The texts that stand above a document there (name -> title)."""
+    return {SAID: SAID_TITLE} if part == ADJUDICATION else {}
 
 
 def name(task: str, part: str) -> str:
     """How Argilla calls a board. A task's name has no dash, so no two boards share a name."""
-    return f"{task}-{part}"
+    return f"{task}-{part}" if part else task
