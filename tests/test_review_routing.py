@@ -248,7 +248,7 @@ def test_a_shown_text_begins_no_markup_and_keeps_its_characters(document_text: s
 
 
 def test_guidelines_list_the_labels_with_what_they_mean():
-    assert whole_guidelines("Read.", LABELS).endswith("- **lease**: Renting premises\n- **nda**: Confidentiality\n")
+    assert "\n- **lease**: Renting premises\n- **nda**: Confidentiality\n\n" in whole_guidelines("Read.", LABELS)
     assert "Correct the suggestion" in whole_guidelines("", {})
 
 
