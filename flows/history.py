@@ -1,8 +1,8 @@
 """Everything that is known of one document, as a list of events in the order in which they happened. Changes nothing.
 
 When it came and in which split it is; what each model said, how sure, at what cost; why and when it went to the desk,
-with which suggestion; what each person answered, edits included; in which dataset versions and students it was;
-which requests in production sent this very text.
+with which suggestion; what each person answered, edits included, and what a lead decided; in which dataset versions
+and students it was; which requests in production sent this very text.
 
 Run as:  retort history 41d0 --task legal_intake        or an id of your own, or a piece of the document's text
 """
@@ -16,8 +16,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from flows.context import Context, task_name
-from records import corrections, history, registry
+from records import corrections, history, registry, second_looks
 from records.errors import InputError
+from records.second_looks import Queue
 from records.store import Store
 from records.types import Answer, Correction, DatasetVersion, Document, Label, Outcome, Split
 
@@ -29,7 +30,9 @@ class Event(BaseModel):
     """One thing that happened. `who`: a person, a model, or a part of Retort; `did`: in words."""
 
     at: datetime
-    kind: Literal["arrived", "model", "desk", "suggestion", "person", "dataset", "student", "request"]
+    kind: Literal[
+        "arrived", "model", "desk", "suggestion", "person", "lead", "reading", "dataset", "student", "request"
+    ]
     who: str
     did: str
     value: Answer | None = None
@@ -116,6 +119,7 @@ def _events(store: Store, document: Document) -> Iterator[Event]:
     yield from (_model(label) for label in history.answers(store, document.task, document.id))
     yield from _on_desk(store, document)
     yield from _people(history.edits(store, document.task, document.id))
+    yield from _second_looks(store, document)
     yield from _trained(store, document)
     for asked in history.requests(store, document):
         by = f"{document.task}@{asked.release}" if asked.release is not None and not asked.fallback else "the teacher"
@@ -158,6 +162,23 @@ def _people(edits: list[Correction]) -> Iterator[Event]:
             said += " (as suggested)" if kept else f" (suggested was {_said(edit.suggestion)})"
         before[edit.reviewer] = edit
         yield Event(at=edit.answered_at, kind="person", who=edit.reviewer, did=said, value=edit.value)
+
+
+def _second_looks(store: Store, document: Document) -> Iterator[Event]:
+    """Before a lead, and read once more: why it was sent there, and each answer, the labels by their names of today."""
+    for queue, place in ((Queue.adjudication, "before a lead"), (Queue.reading, "to be read once more")):
+        look = second_looks.sent(store, document.task, queue).get(document.id)
+        if look is None:
+            continue
+        yield Event(at=look.sent_at, kind="desk", who="desk", did=f"sent {place} ({look.reason})")
+        for row in second_looks.answers(store, document.task, queue):
+            if row.document_id == document.id:
+                said = "discarded it" if row.discarded else _said(row.value)
+                at, who = row.answered_at, row.reviewer
+                if queue is Queue.adjudication:
+                    yield Event(at=at, kind="lead", who=who, did=f"decided: {said}", value=row.value)
+                else:
+                    yield Event(at=at, kind="reading", who=who, did=f"read it once more: {said}", value=row.value)
 
 
 def _trained(store: Store, document: Document) -> Iterator[Event]:

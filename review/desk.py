@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from records.errors import InputError
-from review import evidence, layout, sdk
+from review import evidence, page, sdk
 from review.board import Board
 from review.form import Form
 from review.guidelines import whole_guidelines
@@ -102,7 +102,7 @@ class Desk:
             self.call("DELETE", f"/datasets/{draft['id']}")
         argilla = sdk.load()
         with sdk.speaking_to(self.url):
-            settings = layout.settings(argilla, self.client, form, guidelines, reviewers, above or {})
+            settings = page.settings(argilla, self.client, form, guidelines, reviewers, above or {})
             argilla.Dataset(name=task, workspace=self._workspace(), settings=settings, client=self.client).create()
 
     def _refresh(self, board_id: str, guidelines: str, reviewers: int) -> None:
@@ -112,9 +112,9 @@ class Desk:
         if changed:
             self.call("PATCH", f"/datasets/{board_id}", changed)
         known = self.call("GET", f"/me/datasets/{board_id}/metadata-properties")["items"]
-        for name in layout.SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
+        for name in page.SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
             settings = {"type": "float", "min": 0.0, "max": 1.0}
-            body = {"name": name, "title": layout.SHARES[name], "settings": settings, "visible_for_annotators": True}
+            body = {"name": name, "title": page.SHARES[name], "settings": settings, "visible_for_annotators": True}
             self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from fixtures_flows import arrive, people_say, student_of, teacher_says, texts
 from task_folders import CHOICE, make_task, write_task
 from typer.testing import CliRunner
@@ -14,8 +17,10 @@ from flows.collect import _counted
 from flows.context import find_task
 from flows.history import document_history
 from flows.train import freeze
-from records import corrections, desk_log, history, label_names, library, tables, traffic
+from records import corrections, desk_log, history, label_names, library, second_looks, tables, traffic
+from records import store as store_module
 from records.errors import InputError
+from records.second_looks import Queue, SecondAnswer, SecondLook
 from records.store import Store
 from records.types import Correction, DeskRecord, Outcome, Request, Split, now
 
@@ -57,14 +62,16 @@ def test_an_answer_that_is_fetched_again_is_no_edit(context, mail):
 
 def test_answers_from_before_there_was_a_history_begin_it(tmp_path):
     url = f"sqlite:///{tmp_path}/retort.db"
-    store = Store.open(url)
-    with store.begin() as db:  # as it was before the migration
-        for table in (tables.edits, tables.suggestions, tables.label_names):
-            db.execute(sa.schema.DropTable(table))
-        db.execute(sa.text("UPDATE alembic_version SET version_num = '0005'"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(store_module.__file__).parent / "migrations"))
+    before = ScriptDirectory.from_config(config).get_revision("0008").down_revision
+    engine = sa.create_engine(url)
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, before)
         row = {"task": "t", "document_id": "d", "reviewer": "ann", "value": "lease", "discarded": False}
         db.execute(tables.corrections.insert(), [{**row, "answered_at": now()}])
-    store.close()
+    engine.dispose()
     store = Store.open(url)
     assert [(e.reviewer, e.value) for e in history.edits(store, "t", "d")] == [("ann", "lease")]
     store.close()
@@ -214,6 +221,27 @@ def test_a_document_is_found_by_its_owners_id_and_by_a_piece_of_its_text(context
         document_history(context, "mail", "it is about")
     with pytest.raises(InputError, match="no document of mail is known by ' '"):
         document_history(context, "mail", " ")
+
+
+def test_a_leads_decision_and_second_readings_are_part_of_the_history(context, told):
+    document = told[1]
+    mine = {"task": "mail", "document_id": document.id}
+    looks = [SecondLook(**mine, queue=queue, reason="reviewers differ") for queue in Queue]
+    second_looks.record(context.store, looks)
+    second_looks.save(
+        context.store,
+        [
+            SecondAnswer(**mine, queue=Queue.adjudication, reviewer="lea", value="privacy", answered_at=now()),
+            SecondAnswer(**mine, queue=Queue.reading, reviewer="ben", value=None, discarded=True, answered_at=now()),
+        ],
+    )
+    found = document_history(context, "mail", document.id)
+    assert found.gold == "privacy"
+    assert [(e.who, e.did) for e in found.events if e.kind in ("lead", "reading")] == [
+        ("lea", "decided: privacy"),
+        ("ben", "read it once more: discarded it"),
+    ]
+    assert "sent before a lead (reviewers differ)" in found.text
 
 
 def test_strangers_words_cannot_command_a_terminal(context, mail):
