@@ -8,7 +8,7 @@ import typer
 from flows.unanswered import Unanswered
 from records.errors import InputError
 from retort.console import show
-from retort.people_steps import reviewers, second_look
+from retort.people_steps import PEOPLE
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
@@ -182,18 +182,5 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (
-        label,
-        retry,
-        collect,
-        reviewers,
-        second_look,
-        confidence,
-        train,
-        release,
-        rollback,
-        retrain,
-        harvest,
-        ask,
-    ):
+    for step in (label, retry, collect, *PEOPLE, confidence, train, release, rollback, retrain, harvest, ask):
         app.command()(step)
