@@ -75,13 +75,20 @@ def sent(store: Store, task: str, queue: Queue) -> dict[str, SecondLook]:
 
 
 def save(store: Store, rows: Iterable[SecondAnswer]) -> int:
-    """Keep answers; how many were new."""
-    return store.add(second_answers, [row_of(row) for row in rows])
+    """Keep answers; how many were new. One that says what its person said there before is not: its moment stands."""
+    saved = 0
+    for row in sorted(rows, key=lambda row: row.answered_at):
+        before = [a for a in answers(store, row.task, row.queue, row.document_id) if a.reviewer == row.reviewer]
+        if not before or (before[-1].value, before[-1].discarded) != (row.value, row.discarded):
+            saved += store.add(second_answers, [row_of(row)])
+    return saved
 
 
-def answers(store: Store, task: str, queue: Queue) -> list[SecondAnswer]:
-    """Every answer in a queue, also those that were changed since, oldest first."""
+def answers(store: Store, task: str, queue: Queue, document_id: str | None = None) -> list[SecondAnswer]:
+    """Every answer in a queue (to one document, if given), also those that were changed since, oldest first."""
     query = sa.select(second_answers).where(second_answers.c.task == task, second_answers.c.queue == queue)
+    if document_id is not None:
+        query = query.where(second_answers.c.document_id == document_id)
     with store.read() as db:
         rows = db.execute(query.order_by(second_answers.c.answered_at))
         return [SecondAnswer.model_validate(dict(r._mapping)) for r in rows]

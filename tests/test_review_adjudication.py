@@ -121,6 +121,7 @@ def test_a_leads_decision_settles_a_dispute_and_a_reviewers_later_change_leaves_
     assert corrections.settled(context.store, "mail").gold == {}
     first = decision(document, "privacy", 1)
     assert [second_looks.save(context.store, [first]) for _ in range(2)] == [1, 0]
+    assert second_looks.save(context.store, [decision(document, "privacy", 3)]) == 0, "said again is not said anew"
     assert corrections.settled(context.store, "mail") == ({document.id: "privacy"}, {})
     people_say(context, task, {document.id: "lease"}, "ben", minutes=5)
     assert corrections.settled(context.store, "mail").gold == {document.id: "privacy"}
