@@ -75,21 +75,21 @@ def sent(store: Store, task: str, queue: Queue) -> dict[str, SecondLook]:
     return {row.document_id: row for row in rows}
 
 
-def save(store: Store, rows: Sequence[SecondAnswer]) -> int:
-    """Keep answers; how many were new. One that says what its person said last is none: a moved board dates it anew."""
-    queues = {(row.task, row.queue) for row in rows}
-    last = {_who(row): (row.value, row.discarded) for place in queues for row in answers(store, *place)}
-    new = [row for row in rows if last.get(_who(row)) != (row.value, row.discarded)]
-    return store.add(second_answers, [row_of(row) for row in new])
+def save(store: Store, rows: Iterable[SecondAnswer]) -> int:
+    """Keep answers; how many were new. One that says what its person said there before is not: its moment stands."""
+    saved = 0
+    for row in sorted(rows, key=lambda row: row.answered_at):
+        before = [a for a in answers(store, row.task, row.queue, row.document_id) if a.reviewer == row.reviewer]
+        if not before or (before[-1].value, before[-1].discarded) != (row.value, row.discarded):
+            saved += store.add(second_answers, [row_of(row)])
+    return saved
 
 
-def _who(row: SecondAnswer) -> tuple[str, str, Queue, str]:
-    return row.task, row.document_id, row.queue, row.reviewer
-
-
-def answers(store: Store, task: str, queue: Queue) -> list[SecondAnswer]:
-    """Every answer in a queue, also those that were changed since, oldest first; labels by their names of today."""
+def answers(store: Store, task: str, queue: Queue, document_id: str | None = None) -> list[SecondAnswer]:
+    """Every answer in a queue (to one document, if given), oldest first, by labels' names of today."""
     query = sa.select(second_answers).where(second_answers.c.task == task, second_answers.c.queue == queue)
+    if document_id is not None:
+        query = query.where(second_answers.c.document_id == document_id)
     with store.read() as db:
         names = label_names.today(db, task)
         rows = db.execute(query.order_by(second_answers.c.answered_at))

@@ -28,3 +28,6 @@ def second_look(
     with stepping() as context:
         result = doubt_answers(context, task, send)
     show(result, json, result.text)
+
+
+PEOPLE = (reviewers, second_look)

@@ -10,7 +10,7 @@ from records.errors import InputError
 from retort.advising import advise, measure
 from retort.console import show
 from retort.history import history
-from retort.people_steps import reviewers, second_look
+from retort.people_steps import PEOPLE
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
 
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
@@ -223,8 +223,7 @@ def add_to(app: typer.Typer) -> None:
         label,
         retry,
         collect,
-        reviewers,
-        second_look,
+        *PEOPLE,
         confidence,
         audit,
         train,
