@@ -14,6 +14,7 @@ One accepted label (grain: one per document):
     Accepted(document_id="41d0c7a2b6e95f13", label="lease", draw=0.0173, round=1, confidence=0.97, right=True)
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -173,12 +174,17 @@ def _by_label(
     """Each label's share from the draws below a number that all cohorts have reached, so that each counts alike."""
     pairs = [(g, r) for g, r in zip(groups, rows, strict=True) if r]
     reached = min((g[len(r)].draw if len(r) < len(g) else 1.0 for g, r in pairs), default=0.0)
-    names = sorted({one.label for group, _ in pairs for one in group if one.label})
-    each = 1 - (1 - confidence) / max(1, len(names))
-    found = []
-    for name in names:
-        total = sum(one.label == name for group, _ in pairs for one in group)
-        seen = [one for _, r in pairs for one in r if one.label == name and one.draw < reached]
-        share = exact_share(total, len(seen), _wrong(seen), each).model_copy(update={"confidence": confidence})
-        found.append(OfLabel(label=name, total=total, drawn=len(seen), wrong=_wrong(seen), share=share))
-    return found
+    totals = Counter(one.label for group, _ in pairs for one in group if one.label)
+    seen = [one for _, r in pairs for one in r if one.draw < reached]
+    drawn, wrong = Counter(x.label for x in seen), Counter(x.label for x in seen if x.right is False)
+    each = 1 - (1 - confidence) / max(1, len(totals))
+    return [
+        OfLabel(
+            label=name,
+            total=total,
+            drawn=drawn[name],
+            wrong=wrong[name],
+            share=exact_share(total, drawn[name], wrong[name], each).model_copy(update={"confidence": confidence}),
+        )
+        for name, total in sorted(totals.items())
+    ]

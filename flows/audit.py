@@ -43,11 +43,14 @@ class LabelAudit(BaseModel):
         """For people (Markdown)."""
         found = self.audit
         lines = [f"**{self.task}: {found.sentence}**", ""]
-        lines += [
-            f"- random checks: {found.drawn:,} answered, {found.wrong:,} of these labels wrong: "
-            f"{wording.share(found.error)} of those accepted, before any correction",
-            f"- corrected since: {found.corrected:,}; the bound holds however often one looks",
-        ]
+        if found.drawn:
+            lines += [
+                f"- random checks: {found.drawn:,} answered, {found.wrong:,} of these labels wrong: "
+                f"{wording.share(found.error)} of those accepted, before any correction",
+                f"- corrected since: {found.corrected:,}; the bound holds however often one looks",
+            ]
+        else:
+            lines.append("- random checks: none answered yet; `label` sends them, `collect` brings the answers home")
         if found.blocked:
             lines.append(f"- {found.blocked:,} more answers count once the random checks before them are answered")
         lines += [f"- {self._threshold}", *self._table()]

@@ -37,7 +37,7 @@ class Labelled(BaseModel):
     @property
     def interrupted(self) -> bool:
         """Whether a person stopped it; what was answered until then is kept and on the desk."""
-        return self.asked.interrupted
+        return self.asked.interrupted or bool(self.student and self.student.interrupted)
 
     @property
     def text(self) -> str:

@@ -93,9 +93,9 @@ class Shortlist:
     @property
     def waiting(self) -> int:
         """How many records there are for this round and later ones; random checks as many as this round takes."""
-        checks = self._checks()
-        rare = sum(c.record.reason == Reason.rare for c in self._others({c.record.document_id for c in checks}))
-        return self._tests + self._doubts + rare + len(checks)
+        checked = {c.record.document_id for c in self._checks()}
+        rare = sum(c.record.reason == Reason.rare for c in self._others(checked))
+        return self._tests + self._doubts + rare + len(checked - {c.record.document_id for c in self._doubtful})
 
     def _look_at(self, document: Document, label: Label, opinion: Opinion | None) -> None:
         reason, worth = why(label, self._rules.trust_above, opinion), worth_of(label, opinion)

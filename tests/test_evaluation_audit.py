@@ -121,6 +121,18 @@ def test_reviewing_can_stop_when_the_bound_is_below_what_is_allowed():
     assert "nothing to check" in audit([], 0.03).sentence
 
 
+def test_the_stop_rule_ends_a_campaign_too_early_in_no_more_than_5_of_100():
+    random, early = np.random.default_rng(13), 0
+    for _ in range(60):
+        bad = random.permutation(np.arange(400) < 32)  # 8 % are wrong, 5 % may be
+        for checked in range(40, 400, 40):
+            found = audit(accepted(400, set(np.flatnonzero(bad)), checked), 0.05)
+            if found.enough:
+                early += bad[checked:].sum() > 0.05 * 400
+                break
+    assert early <= 3
+
+
 def test_only_the_row_up_to_the_first_open_one_counts():
     labels = accepted(1000, {3}, 50)
     labels[20] = labels[20]._replace(right=None)
