@@ -99,7 +99,8 @@ def pays(payoff: Payoff) -> str:
         return f"At these numbers a student does not pay back within five years; {horizon}."
     low = "?" if payoff.low is None else number(round(payoff.low, 1))
     high = "more than 60" if payoff.high is None else number(round(payoff.high, 1))
-    return f"A student pays back after {number(round(payoff.months, 1))} months ({low} to {high}, 90 %), {horizon}."
+    ends = "" if payoff.low == payoff.high else f" ({low} to {high}, 90 %)"
+    return f"A student pays back after {number(round(payoff.months, 1))} months{ends}, {horizon}."
 
 
 def advise(

@@ -103,7 +103,7 @@ def test_any_other_log_is_read_by_a_mapping(context, tmp_path: Path):
     assert (found.task, found.cost_usd.value, found.inputs_known) == ("mail", 0.02, 1)
     with pytest.raises(InputError, match=r"--map price=.*no such field"):
         measured(context, lines(tmp_path, row), mapping={"price": "x"})
-    with pytest.raises(InputError, match="wanted FIELD=PATH"):
+    with pytest.raises(InputError, match="wanted NAME=VALUE"):
         mapping_of(["cost"])
 
 

@@ -70,9 +70,21 @@ def test_what_cannot_be_done_is_said_with_its_cure(retort, tmp_path: Path):
     assert "retort: " in retort("measure", str(tmp_path / "gone.jsonl"))[2]
     assert "nothing is known of 'nobody'" in retort("advise", "--task", "nobody")[2]
     assert "--ask needs a terminal" in retort("advise", "--ask")[2]
-    assert "leave --answers and --ask out" in retort("advise", "--all", "--answers", "x.yaml")[2]
+    assert "leave --answers, --set and --ask out" in retort("advise", "--all", "--answers", "x.yaml")[2]
     with pytest.raises(InputError, match="cannot be read"):
         answers_of(tmp_path / "gone.yaml")
+
+
+def test_single_fields_are_set_on_the_command_line_on_top_of_a_file(retort, tmp_path: Path):
+    form = Path(written(tmp_path, "money: {machine_price: 0.5}", "said.yaml"))
+    found = answers_of(
+        form, ["monthly_requests=500", "data_may_not_leave=yes", "low_volume=100", "teacher_cost=1 to 2"]
+    )
+    assert (found.money.machine_price, found.money.teacher_cost) == ("0.5", "1 to 2")
+    assert found.facts.data_may_not_leave and found.thresholds.low_volume == 100
+    assert "no such field" in retort("advise", "--set", "price=3")[2]
+    assert "wanted NAME=VALUE" in retort("advise", "--set", "machine_price")[2]
+    assert "facts.offline: Input should be a valid boolean" in retort("advise", "--set", "offline=perhaps")[2]
 
 
 def test_questions_are_asked_until_they_can_be_read_and_enter_leaves_them_open(tmp_path: Path):
