@@ -9,7 +9,7 @@ lineage and the texts, so a page can be made again from what the store keeps.
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,31 @@ from pydantic import Field
 
 from evaluation import plots, wording
 from evaluation.aggregate import Measured
-from evaluation.judge import Judgement
+from evaluation.judge import LIVE, Judgement
+from evaluation.sections import Section
+from records.overrides import Override
 from records.types import Decision, Record, now
 
+ROLES = {"base": "the untuned base model", "shown": "the base model with examples", "live": "the live student"}
 MOST_DIFFERENCES, MOST_CHARACTERS = 25, 300
 OPENING = {Decision.approved: "Approved", Decision.rejected: "Rejected", Decision.inconclusive: "Not decided"}
 
 
 class Lineage(Record):
-    """From what the student came, and what judged it. `versions`: of the software, by package."""
+    """From what the student came, and what judged it. `versions`: of the software, by package; `reviewers`: how many
+    test documents each answered. The prompt is the student's, `teacher_prompt` the teacher's.
+    """
 
     task: str
     title: str
     student_hash: str
     dataset_version: int | None = None
     dataset_hash: str = ""
+    dataset_rows: dict[str, int] = Field(default_factory=dict)
+    dataset_sources: dict[str, int] = Field(default_factory=dict)
+    reviewers: dict[str, int] = Field(default_factory=dict)
+    task_fingerprint: str = ""
+    teacher_prompt: str = ""
     prompt_fingerprint: str = ""
     base_model: str = ""
     recipe: str = ""
@@ -51,8 +61,20 @@ def headline(judgement: Judgement) -> str:
     checked = wording.count(judgement.documents, "human-checked document")
     return (
         f"{OPENING[judgement.ruling.decision]}: {what}. It is right on {wording.percent(ours)} of {checked}, "
-        f"the teacher on {wording.percent(theirs)}."
+        f"the teacher on {wording.percent(theirs)}.{_beaten(judgement)}"
     )
+
+
+def _beaten(judgement: Judgement) -> str:
+    """That something simpler is right more often, where it is: said with the verdict, not below it."""
+    if not judgement.better:
+        return ""
+    best = judgement.better[0]
+    difference = judgement.against[best.name].difference
+    sure = difference.high is not None and difference.high < 0
+    word = "loses to" if sure else "is behind"
+    rate = wording.percent(best.accuracy.value or 0.0)
+    return f" It {word} {_called(best)}: {rate}{'' if sure else ', which may be chance'}."
 
 
 def warnings(judgement: Judgement) -> list[str]:
@@ -63,7 +85,7 @@ def warnings(judgement: Judgement) -> list[str]:
         sure = difference.high is not None and difference.high < 0
         advice = "Consider it instead." if sure else "That may be chance; consider whether it would be enough."
         said.append(
-            f"{_called(other)} is right more often than the student: {wording.share(other.accuracy)}. "
+            f"{_opening(_called(other))} is right more often than the student: {wording.share(other.accuracy)}. "
             f"The student minus it is {wording.points(difference)}. {advice}"
         )
     if judgement.paired.credited:
@@ -83,12 +105,25 @@ def trust_advice(judgement: Judgement) -> str | None:
     return f"review.trust_above: {wording.threshold(found.coverage)} would keep the wanted precision. {said}"
 
 
+def _opening(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _called(measured: Measured) -> str:
-    return f"The untuned base model ({measured.name})" if measured.role == "base" else measured.name
+    said = f"{ROLES[measured.role]} " if measured.role in ROLES else ""
+    return f"{said}({measured.name})" if said else measured.name
 
 
-def html(judgement: Judgement, lineage: Lineage, texts: Mapping[str, str]) -> str:
-    """The page. `texts` by document id: only those shown are used, cut to about 300 characters."""
+def html(
+    judgement: Judgement,
+    lineage: Lineage,
+    texts: Mapping[str, str],
+    sections: Sequence[Section] = (),
+    overrides: Sequence[Override] = (),
+) -> str:
+    """The page. `texts` by document id: only those shown are used, cut to about 300 characters. `sections` of other
+    rooms stand before the differences; `overrides` right below the verdict.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -100,21 +135,26 @@ def html(judgement: Judgement, lineage: Lineage, texts: Mapping[str, str]) -> st
     )
     said: tuple[Any, ...] = (wording.share, wording.seconds, wording.dollars, wording.points)
     said += (wording.answer, wording.probability, wording.percent, wording.calibration, wording.coverage)
+    said += (wording.rate, wording.money, wording.count)
     environment.filters.update({function.__name__: function for function in said})
     return environment.get_template("report.html.j2").render(
         j=judgement,
         lineage=lineage,
         headline=headline(judgement),
         warnings=warnings(judgement),
-        excerpts={i: _excerpt(texts.get(i)) for i in _shown(judgement)},
+        sections=sections,
+        overrides=overrides,
+        excerpts={i: _excerpt(texts.get(i)) for i in shown(judgement)},
         most=MOST_DIFFERENCES,
         pictures=_pictures(judgement),
         advice=trust_advice(judgement),
+        live=next((m for m in judgement.others if m.role == LIVE), None),
         teacher_f1={figures.label: figures.f1 for figures in judgement.teacher.labels},
     )
 
 
-def _shown(judgement: Judgement) -> list[str]:
+def shown(judgement: Judgement) -> list[str]:
+    """The documents that the page quotes."""
     differ, disputed = judgement.differences[:MOST_DIFFERENCES], judgement.disputed[:MOST_DIFFERENCES]
     return [*(row.document_id for row in differ), *(row.document_id for row in disputed)]
 
@@ -137,7 +177,9 @@ def _pictures(judgement: Judgement) -> dict[str, str]:
         found["reliability"] = plots.reliability({roles[n]: r.bins for n, r in judgement.reliability.items()})
     timed = {name: seconds for name, seconds in judgement.latencies_s.items() if seconds}
     if timed:
-        found["latency"] = plots.latency(timed, {m.name: m.role for m in models}, judgement.rule.p95_latency_ms)
+        roles = {m.name: m.role for m in models}
+        loaded = {f"student, {one.in_flight} in flight": one.latencies_s for one in judgement.load if one.in_flight > 1}
+        found["latency"] = plots.latency(timed | loaded, roles, judgement.rule.p95_latency_ms)
     return found
 
 
@@ -152,6 +194,9 @@ def summary_markdown(judgement: Judgement, lineage: Lineage, where: str = "") ->
         cells = [f"{m.role}: {_cell(m.name)}", *(wording.share(x) for x in figures)]
         cells += [wording.seconds(m.latency_p95_s), wording.dollars(m.cost_per_1000_usd)]
         lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"\n{_cell(one.name)}: {_cell(one.why)}." for one in judgement.absent]
+    for one in judgement.load:
+        lines.append(f"\n{wording.count(one.in_flight, 'request')} in flight: {_cell(wording.load(one))}.")
     pair = judgement.paired
     difference, p = wording.points(pair.difference), wording.probability(pair.mcnemar_p)
     lines += ["", f"Student minus teacher: {difference}, McNemar {p}."]
@@ -168,14 +213,22 @@ def _cell(text: str) -> str:
     return " ".join(text.split())
 
 
-def as_dict(judgement: Judgement, lineage: Lineage) -> dict[str, Any]:
+def as_dict(judgement: Judgement, lineage: Lineage, sections: Sequence[Section] = ()) -> dict[str, Any]:
     """All of it as plain JSON data, for `Verdict.report` and `--json`."""
     return {
+        "sections": [section.model_dump(mode="json") for section in sections],
         "headline": headline(judgement),
         "warnings": warnings(judgement),
         "lineage": lineage.model_dump(mode="json"),
         **judgement.model_dump(mode="json"),
     }
+
+
+def from_dict(said: Mapping[str, Any]) -> tuple[Judgement, Lineage, list[Section]]:
+    """What `as_dict` was made of."""
+    kept = {name: value for name, value in said.items() if name in Judgement.model_fields}
+    sections = [Section.model_validate(one) for one in said.get("sections", [])]
+    return Judgement.model_validate(kept), Lineage.model_validate(said["lineage"]), sections
 
 
 def write(page: str, path: Path) -> Path:

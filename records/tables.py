@@ -1,6 +1,6 @@
 """The tables of the store, as SQLAlchemy Core. A column has the name of the record's field: a record is a row.
 
-Changing this file, or `records.tables_asking`, means adding a migration under `records/migrations/versions/` (a test
+Changing this file, or one of `records.tables_*`, means adding a migration under `records/migrations/versions/` (a test
 compares the two).
 """
 
@@ -11,6 +11,7 @@ from sqlalchemy.types import BigInteger
 from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_gate import overrides
 
 __all__ = [
     "batches",
@@ -25,6 +26,7 @@ __all__ = [
     "labels",
     "live",
     "metadata",
+    "overrides",
     "pools",
     "releases",
     "requests",
@@ -162,6 +164,7 @@ verdicts = Table(
     C("report", _json, nullable=False),
     C("report_path", Text),
     C("created_at", Moment, nullable=False),
+    C("prices_hash", String, nullable=False, server_default=""),
 )
 
 releases = Table(

@@ -36,6 +36,8 @@ DOORS = {
     "gguf": TRAINING_ENV,
     "scipy": {"evaluation"},
     "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
+    "model2vec": {"evaluation/frozen"},  # optional, as is the next: a baseline where one of them is installed
+    "sentence_transformers": {"evaluation/frozen"},
     "matplotlib": {"evaluation"},
     # figures; vectors; the hashes of near-duplicates
     "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval", "records/near"},
