@@ -61,6 +61,7 @@ class Circle:
     context: Context
     task: Task
     gold: dict[str, str]
+    label_all: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -77,13 +78,16 @@ class Circle:
         with self.step("documents"):
             read_source(self.context, self.task, str(self.task.folder / "documents.jsonl"), "text")
         with self.step("label"):
-            ask_teacher(self.context, self.task)
+            ask_teacher(self.context, self.task, None if self.label_all else self._test_ids())
         with self.step("review"):
             self._review()
         with self.step("train"):
             train_student(self.context, folder)
         with self.step("release"):
             return release_student(self.context, folder)
+
+    def _test_ids(self) -> list[str]:
+        return [d.id for d in library.documents(self.context.store, self.task.name, Split.test)]
 
     def _review(self) -> None:
         """The data's own labels, as one reviewer's answers."""
@@ -278,6 +282,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--key-env", default=None, help="the environment variable with the teacher's key")
     parser.add_argument("--price", type=float, default=0.0, help="US dollars an hour of the student's machine (0)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
+    parser.add_argument("--test-only", action="store_true", help="the teacher labels what the gate needs, no more")
     parser.add_argument("--threads", type=int, default=0, help="of the model server and of training; default: theirs")
     return parser.parse_args(given)
 
@@ -294,7 +299,7 @@ def main() -> int:
         with models(home, given.threads) as url:
             settings = Settings(home=home, model_url=url, threads=given.threads, _env_file=None)
             with workplace(silent, settings) as context:
-                circle = Circle(context, find_task(context, str(home / "task")), rows)
+                circle = Circle(context, find_task(context, str(home / "task")), rows, not given.test_only)
                 found = figures(circle, circle.turn())
         for line in table(found):
             print(line)
