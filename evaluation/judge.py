@@ -117,6 +117,7 @@ def judge(
     if len(scored) < len(asked):
         raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
     measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
+    measured |= _at_own_price(measured, more)
     measured[student.name] = _as_served(measured[student.name], more)
     for name, said in {tfidf.NAME: baseline or {}, **(predictions or {})}.items():
         if said:
@@ -150,6 +151,14 @@ def judge(
 
 def _labels(student: Sequence[Scored], teacher: Sequence[Scored], rule: Rule) -> list[LabelLoss]:
     return [] if rule.label_margin is None else label_losses(student, teacher, rule.label_margin, rule.confidence)
+
+
+def _at_own_price(measured: Mapping[str, Measured], more: Measurements) -> dict[str, Measured]:
+    """Where the student's cost is that of its load and volume, the other models of such a machine have none: theirs
+    was not measured so, and a cost by single calls beside it would mislead.
+    """
+    own = [m for m in measured.values() if m.role in (LIVE, "base", "shown")] if more.student_cost else []
+    return {m.name: m.model_copy(update={"cost_per_1000_usd": None}) for m in own}
 
 
 def _as_served(student: Measured, more: Measurements) -> Measured:

@@ -23,6 +23,8 @@ COLOURS = {
     "shown": "#616e7c",
     "baseline": "#7c5cbf",
 }
+CALLED = {"base": "base, untuned", "shown": "base, with examples"}
+"""How roles are named in a picture, where not by themselves."""
 STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "retort",
@@ -49,7 +51,7 @@ def accuracy_bars(measured: Sequence[Measured]) -> str:
             axes.barh(row, value, height=0.62, color=COLOURS.get(m.role, GREY), alpha=0.85)
             axes.errorbar(value, row, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
             axes.text(101.5, row, f"{value:.1f} %", va="center", fontweight="bold")
-        axes.set_yticks(range(len(measured)), [f"{m.role}\n{_cut(m.name, 30)}" for m in measured])
+        axes.set_yticks(range(len(measured)), [f"{CALLED.get(m.role, m.role)}\n{_cut(m.name, 30)}" for m in measured])
         axes.set(xlim=(0, 100), xlabel="right answers, per cent, with interval")
         axes.invert_yaxis()
         axes.grid(axis="x", color=PALE, lw=0.8)
@@ -88,7 +90,7 @@ def latency(latencies_s: Mapping[str, Sequence[float]], roles: Mapping[str, str]
             ordered = [1000 * s for s in sorted(seconds)]
             share = [100 * (i + 1) / len(ordered) for i in range(len(ordered))]
             role = roles.get(name, name)
-            colour, loaded = COLOURS.get(role.split(",")[0], GREY), "," in role
+            colour, loaded = COLOURS.get(role.split(",")[0], GREY), "in flight" in role
             axes.step(
                 ordered,
                 share,

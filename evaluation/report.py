@@ -10,108 +10,20 @@ lineage and the texts, so a page can be made again from what the store keeps.
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from evaluation import plots, wording
-from evaluation.aggregate import Measured
 from evaluation.judge import LIVE, Judgement
+from evaluation.lineage import Lineage as Lineage
 from evaluation.sections import Section
+from evaluation.sentences import headline as headline
+from evaluation.sentences import summary_markdown as summary_markdown
+from evaluation.sentences import table, trust_advice
+from evaluation.sentences import warnings as warnings
 from records.overrides import Override
-from records.types import Decision, Record, now
 
-ROLES = {"base": "the untuned base model", "shown": "the base model with examples", "live": "the live student"}
 MOST_DIFFERENCES, MOST_CHARACTERS = 25, 300
-OPENING = {Decision.approved: "Approved", Decision.rejected: "Rejected", Decision.inconclusive: "Not decided"}
-
-
-class Lineage(Record):
-    """From what the student came, and what judged it. `versions`: of the software, by package; `reviewers`: how many
-    test documents each answered. The prompt is the student's, `teacher_prompt` the teacher's.
-    """
-
-    task: str
-    title: str
-    student_hash: str
-    dataset_version: int | None = None
-    dataset_hash: str = ""
-    dataset_rows: dict[str, int] = Field(default_factory=dict)
-    dataset_sources: dict[str, int] = Field(default_factory=dict)
-    reviewers: dict[str, int] = Field(default_factory=dict)
-    task_fingerprint: str = ""
-    teacher_prompt: str = ""
-    prompt_fingerprint: str = ""
-    base_model: str = ""
-    recipe: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
-    made_at: datetime = Field(default_factory=now)
-
-
-def headline(judgement: Judgement) -> str:
-    """The verdict in one sentence."""
-    what = {
-        Decision.approved: "the student may take the teacher's place",
-        Decision.rejected: "the student may not take the teacher's place",
-        Decision.inconclusive: "these test documents cannot say whether the student may take the teacher's place",
-    }[judgement.ruling.decision]
-    ours, theirs = judgement.student.accuracy.value or 0.0, judgement.teacher.accuracy.value or 0.0
-    checked = wording.count(judgement.documents, "human-checked document")
-    return (
-        f"{OPENING[judgement.ruling.decision]}: {what}. It is right on {wording.percent(ours)} of {checked}, "
-        f"the teacher on {wording.percent(theirs)}.{_beaten(judgement)}"
-    )
-
-
-def _beaten(judgement: Judgement) -> str:
-    """That something simpler is right more often, where it is: said with the verdict, not below it."""
-    if not judgement.better:
-        return ""
-    best = judgement.better[0]
-    difference = judgement.against[best.name].difference
-    sure = difference.high is not None and difference.high < 0
-    word = "loses to" if sure else "is behind"
-    rate = wording.percent(best.accuracy.value or 0.0)
-    return f" It {word} {_called(best)}: {rate}{'' if sure else ', which may be chance'}."
-
-
-def warnings(judgement: Judgement) -> list[str]:
-    """What must not be overlooked: a baseline that beats the student, a teacher whose service failed."""
-    said = []
-    for other in judgement.better:
-        difference = judgement.against[other.name].difference
-        sure = difference.high is not None and difference.high < 0
-        advice = "Consider it instead." if sure else "That may be chance; consider whether it would be enough."
-        said.append(
-            f"{_opening(_called(other))} is right more often than the student: {wording.share(other.accuracy)}. "
-            f"The student minus it is {wording.points(difference)}. {advice}"
-        )
-    if judgement.paired.credited:
-        lost = wording.count(judgement.paired.credited, "document")
-        said.append(f"The teacher's service failed on {lost}; in the comparison they count as right for the teacher.")
-    return said
-
-
-def trust_advice(judgement: Judgement) -> str | None:
-    """Where to put `review.trust_above`, by the teacher's answers on the test split; None without a confidence."""
-    found = judgement.reliability.get(judgement.teacher.name)
-    if found is None:
-        return None
-    said = wording.coverage(found, judgement.wanted_precision)
-    if found.coverage is None or not found.coverage.shown:
-        return f"review.trust_above: no value is shown to keep the wanted precision. {said}"
-    return f"review.trust_above: {wording.threshold(found.coverage)} would keep the wanted precision. {said}"
-
-
-def _opening(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _called(measured: Measured) -> str:
-    said = f"{ROLES[measured.role]} " if measured.role in ROLES else ""
-    return f"{said}({measured.name})" if said else measured.name
 
 
 def html(
@@ -183,42 +95,13 @@ def _pictures(judgement: Judgement) -> dict[str, str]:
     return found
 
 
-def summary_markdown(judgement: Judgement, lineage: Lineage, where: str = "") -> str:
-    """The verdict for a Prefect artifact or a terminal: sentence, warnings, reasons, a table of the models."""
-    lines = [f"## {_cell(lineage.title)}", "", f"**{headline(judgement)}**", ""]
-    lines += [f"> **Note.** {_cell(said)}\n" for said in warnings(judgement)]
-    lines += [f"- {_cell(reason)}" for reason in judgement.ruling.reasons]
-    lines += ["", "| | accuracy | macro-F1 | no answer | p95 latency | cost per 1,000 |", "|---|---|---|---|---|---|"]
-    for m in (judgement.student, judgement.teacher, *judgement.others):
-        figures = (m.accuracy, m.macro_f1, m.no_answer)
-        cells = [f"{m.role}: {_cell(m.name)}", *(wording.share(x) for x in figures)]
-        cells += [wording.seconds(m.latency_p95_s), wording.dollars(m.cost_per_1000_usd)]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += [f"\n{_cell(one.name)}: {_cell(one.why)}." for one in judgement.absent]
-    for one in judgement.load:
-        lines.append(f"\n{wording.count(one.in_flight, 'request')} in flight: {_cell(wording.load(one))}.")
-    pair = judgement.paired
-    difference, p = wording.points(pair.difference), wording.probability(pair.mcnemar_p)
-    lines += ["", f"Student minus teacher: {difference}, McNemar {p}."]
-    advice = trust_advice(judgement)
-    lines += [f"\n{_cell(advice)}"] if advice else []
-    lines += [f"\nReport: {where}"] if where else []
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    """Text that cannot end its table cell or its line, nor be markup."""
-    for mark in "\\`*_[]<>|#":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
-
-
 def as_dict(judgement: Judgement, lineage: Lineage, sections: Sequence[Section] = ()) -> dict[str, Any]:
     """All of it as plain JSON data, for `Verdict.report` and `--json`."""
     return {
         "sections": [section.model_dump(mode="json") for section in sections],
         "headline": headline(judgement),
         "warnings": warnings(judgement),
+        "table": table(judgement),
         "lineage": lineage.model_dump(mode="json"),
         **judgement.model_dump(mode="json"),
     }

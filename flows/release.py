@@ -13,7 +13,7 @@ from prefect import flow
 from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
-from flows.reporting import as_task, publish, reported_workplace
+from flows.reporting import as_task, publish, publish_table, reported_workplace
 from flows.trial import measure, rewrite, verdict_of
 from prompts.render import prompt_fingerprint
 from prompts.task import Task
@@ -26,7 +26,7 @@ from serving.release import Move, promote
 
 class Judged(BaseModel):
     """A verdict, and what became of the live pointer. `moved`: the pointer in a sentence; `override`: who released it
-    against the verdict, and why.
+    against the verdict, and why; `models`: the table of all that were asked, as it is read.
     """
 
     task: str
@@ -40,6 +40,7 @@ class Judged(BaseModel):
     released: str | None
     moved: str
     override: str | None = None
+    models: list[dict[str, str]] = []
 
     @property
     def text(self) -> str:
@@ -61,6 +62,7 @@ def release(task: TaskName, student: str = "", when_approved: bool = True, overr
     with reported_workplace() as context:
         result = release_student(context, task, student, when_approved, override, by, run=as_task)
     publish("release", result.task, result.text)
+    publish_table("models", result.task, result.models, result.headline)
     return result
 
 
@@ -96,6 +98,7 @@ def release_student(
         released=move.after.name if move and move.after else None,
         moved=move.sentence if move else f"{found.name}: what answers in production stays as it is.",
         override=against[-1] if against else None,
+        models=said.get("table", []),
     )
 
 
