@@ -113,16 +113,9 @@ def judge(
         raise InputError("No test document has an answer on which people agree: have test documents reviewed first.")
     more = more or Measurements()
     asked = [who for who in (teacher, student, base, *others) if who is not None]
-    scored = {who.name: score_candidate(who, gold, rule.fields) for who in asked}
-    if len(scored) < len(asked):
-        raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
-    measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
+    scored, measured = _measured(gold, asked, {tfidf.NAME: baseline or {}, **(predictions or {})}, rule)
     measured |= _at_own_price(measured, more)
     measured[student.name] = _as_served(measured[student.name], more)
-    for name, said in {tfidf.NAME: baseline or {}, **(predictions or {})}.items():
-        if said:
-            scored[name] = score_answers(said, gold, rule.fields)
-            measured[name] = measure(name, "baseline", scored[name], rule.confidence)
     live = next((who.name for who in others if who.role == LIVE), None)
     against = _against(student.name, {teacher.name, live}, scored, rule.confidence)
     labels = _labels(scored[student.name], scored[teacher.name], rule)
@@ -147,6 +140,24 @@ def judge(
         labels=labels,
         **{name: getattr(more, name) for name in Measurements.model_fields},
     )
+
+
+def _measured(
+    gold: Mapping[str, Answer],
+    asked: Sequence[Candidate],
+    predictions: Mapping[str, Mapping[str, Answer]],
+    rule: Rule,
+) -> tuple[dict[str, list[Scored]], dict[str, Measured]]:
+    """Everybody's scores and figures, by name: models that were asked, then baselines that predicted anything."""
+    scored = {who.name: score_candidate(who, gold, rule.fields) for who in asked}
+    if len(scored) < len(asked):
+        raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
+    measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
+    for name, said in predictions.items():
+        if said:
+            scored[name] = score_answers(said, gold, rule.fields)
+            measured[name] = measure(name, "baseline", scored[name], rule.confidence)
+    return scored, measured
 
 
 def _labels(student: Sequence[Scored], teacher: Sequence[Scored], rule: Rule) -> list[LabelLoss]:

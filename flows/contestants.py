@@ -45,7 +45,7 @@ def contestants(context: Context, task: Task, student: Student, documents: list[
         _asked(context, task, Role.teacher, teacher_of(context, task), documents),
         _asked(context, task, Role.student, _alone(student_endpoint(task, student.model_name, local)), documents),
     )
-    _ask_live(context, task, student, documents, found)
+    _ask_rival(context, task, student, documents, found)
     for role in (Role.base, Role.shown):
         why = _not_asked(task, role)
         if why:
@@ -71,19 +71,28 @@ def _not_asked(task: Task, role: Role) -> str:
     return "" if task.examples or task.teacher.list_labels else "the task has no examples to show"
 
 
-def _ask_live(context: Context, task: Task, student: Student, documents: list[Document], found: Contestants) -> None:
-    """The student that is live, with the task as it was trained on it: as the gateway asks it."""
+def rival_of(context: Context, task: Task, student: Student) -> Student | None:
+    """The student that must not be better: the live one; where this one is live, the one that was so before it."""
     live = registry.live(context.store, task.name)
-    if live is None or live.student_hash == student.hash:
+    if live is None:
+        return None
+    past = [r for r in registry.releases(context.store, task.name) if r.number <= live.number]
+    others = [r.student_hash for r in past if r.student_hash != student.hash]
+    return registry.student(context.store, others[-1]) if others else None
+
+
+def _ask_rival(context: Context, task: Task, student: Student, documents: list[Document], found: Contestants) -> None:
+    """The live student, with the task as it was trained on it: as the gateway asks it."""
+    rival = rival_of(context, task, student)
+    if rival is None:
         return
-    old = registry.student(context.store, live.student_hash)
-    known = taskbook.definition(context.store, task.name, str(old.training.get("task", "")))
+    known = taskbook.definition(context.store, task.name, str(rival.training.get("task", "")))
     taught = restore_task(*known) if known else task
-    endpoint = _alone(student_endpoint(task, old.model_name, context.settings.models))
+    endpoint = _alone(student_endpoint(task, rival.model_name, context.settings.models))
     try:
         asked = _asked(context, taught, Role.student, endpoint, documents)
     except ServiceError as fault:  # what it answered before is known; the rest counts as right for it
-        found.absent.append(Absent(name=f"{old.model_name} (live)", why=f"could not be asked on all: {fault}"))
+        found.absent.append(Absent(name=f"{rival.model_name} (live)", why=f"could not be asked on all: {fault}"))
         asked = _answers(context, taught, Role.student, endpoint, None)
     found.others.append(asked.model_copy(update={"name": f"{asked.name} (live)", "role": LIVE}))
 

@@ -18,7 +18,7 @@ from evaluation.judge import Absent, Judgement, Measurements, judge
 from evaluation.load import Load
 from evaluation.score import Candidate
 from evaluation.sections import Section
-from flows.contestants import Contestants, contestants
+from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
 from flows.load import cost_of, measure_load, measured_as
 from prompts.endpoint import student_endpoint
@@ -122,13 +122,13 @@ def _test_answers(context: Context, task: Task) -> Settled:
 
 def _verdict_id(context: Context, task: Task, student: Student, missing: Sequence[str] = ()) -> str:
     """What was judged, in a name: student, test set, rule, prices, whom it was compared with, which calls failed."""
-    live = registry.live(context.store, task.name)
+    rival = rival_of(context, task, student)
     judged = [
         student.hash,
         gold_hash(_test_answers(context, task).gold),
         rule_hash(rule_of(task)),
         prices_hash(prices_of(task)),
-        live.student_hash if live and live.student_hash != student.hash else "",
+        rival.hash if rival else "",
         task.teacher.model,
         teacher_prompt(context.store, task),
         prompt_fingerprint(task, teaching=False),

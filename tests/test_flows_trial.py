@@ -84,6 +84,8 @@ async def test_the_live_student_is_asked_with_the_task_that_it_was_trained_on(tm
         student_of(context, changed, freeze(context, changed), "ef" * 32)
         student.bodies.clear()
         second = await released(context, changed)
+        assert second.released == "mail@2"
+        assert (await released(context, changed)).verdict == second.verdict  # it is live now, and the trial is the same
     said = report_of(context, second)
     assert by_role(said)["live"] == f"{old.model_name} (live)"
     assert said["against"][f"{old.model_name} (live)"]["documents"] == 6
@@ -198,7 +200,7 @@ async def rejected(context, tmp_path):
     return task, judged
 
 
-async def test_a_person_releases_against_the_verdict_and_name_and_reason_are_kept_and_shown(tmp_path, context):
+async def test_4_a_person_releases_against_the_verdict_and_name_and_reason_are_kept_and_shown(tmp_path, context):
     task, judged = await rejected(context, tmp_path)
     done = await released(context, task, "", True, "We watch it <b>for a week</b>.", "Ana")
     assert (done.verdict, done.decision, done.released) == (judged.verdict, Decision.rejected, "mail@1")
@@ -237,7 +239,7 @@ async def test_an_approved_verdict_needs_no_override(tmp_path, context):
     assert overrides.overrides(context.store, "mail") == []
 
 
-async def test_an_override_of_another_verdict_or_student_releases_nothing_and_is_not_kept(tmp_path, context):
+async def test_4_an_override_of_another_verdict_or_student_releases_nothing_and_is_not_kept(tmp_path, context):
     task, judged = await rejected(context, tmp_path)
     student_of(context, task, registry.dataset(context.store, "mail", 1), OTHER)
     said = {"id": "o", "task": "mail", "verdict_id": judged.verdict, "student_hash": HASH, "by": "A", "reason": "r"}
