@@ -55,7 +55,7 @@ def labels(rule: Rule, losses: Sequence[LabelLoss]) -> Axis:
         said = f"Significantly worse than the label margin of {margin} (Holm): {named}{more}.{left}"
         return Axis(name="labels", state=State.broken, sentence=said)
     if not judged:
-        return Axis(name="labels", state=State.not_applicable, sentence=f"No label could be judged.{left}")
+        return Axis(name="labels", state=State.not_applicable, sentence=left.strip() or "There is no label.")
     said = f"No label is significantly worse than its margin of {margin}, of {len(judged)} judged (Holm).{left}"
     return Axis(name="labels", state=State.met, sentence=said)
 

@@ -109,7 +109,7 @@ def table(judgement: Judgement) -> list[dict[str, str]]:
     """Every model and its figures, as they are read: a row a model, by column."""
     return [
         {
-            "model": f"{m.role}: {m.name}",
+            "model": f"{'base' if m.role == 'shown' else m.role}: {m.name}",
             "accuracy": wording.share(m.accuracy),
             "macro-F1": wording.share(m.macro_f1),
             "no answer": wording.share(m.no_answer),
