@@ -39,6 +39,7 @@ class Measured(Record):
     macro_f1: Estimate | None = None
     labels: list[LabelFigures] = Field(default_factory=list)
     fields: dict[str, Estimate] = Field(default_factory=dict)
+    set_f1: dict[str, Estimate] = Field(default_factory=dict)
     confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
     no_answer: Estimate
     unreadable: Estimate
@@ -63,6 +64,7 @@ def measure(name: str, role: str, scored: Sequence[Scored], confidence: float = 
         macro_f1=macro,
         labels=labels,
         fields=_fields(scored, confidence),
+        set_f1=_set_f1(scored, confidence),
         confusion=_confusion(choices),
         no_answer=wilson(n - outcomes[Outcome.answered], n, confidence),
         unreadable=wilson(outcomes[Outcome.unreadable], n, confidence),
@@ -123,6 +125,16 @@ def _fields(scored: Sequence[Scored], confidence: float) -> dict[str, Estimate]:
         seen.update(s.fields.keys())
         right.update(name for name, ok in s.fields.items() if ok)
     return {name: wilson(right[name], seen[name], confidence) for name in sorted(seen)}
+
+
+def _set_f1(scored: Sequence[Scored], confidence: float) -> dict[str, Estimate]:
+    """Mean F1 of the fields that are sets, over the documents in which gold or the answer has that field."""
+    found: dict[str, list[float]] = {}
+    for s in scored:
+        for name, value in s.shares.items():
+            found.setdefault(name, []).append(value)
+    bounded = {name: mean(values, confidence) for name, values in sorted(found.items())}
+    return {k: e.model_copy(update={"high": min(1.0, e.high)}) if e.high else e for k, e in bounded.items()}
 
 
 def _cost(who: Candidate, asked: Sequence[Label], seconds: Sequence[float], confidence: float) -> Estimate | None:

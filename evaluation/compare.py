@@ -7,6 +7,7 @@ right. McNemar's exact test asks about the same documents whether the two are eq
 from collections.abc import Mapping, Sequence
 
 from evaluation.interval import Estimate, mcnemar_exact, paired_difference
+from evaluation.resample import macro_f1_difference
 from evaluation.score import Scored, same
 from records.types import Answer, Correction, Outcome, Record
 
@@ -15,6 +16,7 @@ class Paired(Record):
     """First against second, on the same documents. `difference`: accuracy of the first minus that of the second.
 
     `credited`: documents on which the second could not be asked (its service failed) and was taken to be right.
+    `macro_f1`: difference of the macro-F1 scores, for choices; None where any was credited.
     """
 
     first: str
@@ -27,6 +29,7 @@ class Paired(Record):
     credited: int
     difference: Estimate
     mcnemar_p: float
+    macro_f1: Estimate | None = None
 
 
 class Difference(Record):
@@ -71,7 +74,17 @@ def pair(
         credited=sum(failed),
         difference=paired_difference(one, other, len(pairs), confidence),
         mcnemar_p=mcnemar_exact(one, other),
+        macro_f1=None if any(failed) else _macro_f1(first, second, confidence),
     )
+
+
+def _macro_f1(first: Sequence[Scored], second: Sequence[Scored], confidence: float) -> Estimate | None:
+    triples = [
+        (a.gold, a.answer if isinstance(a.answer, str) else None, b.answer if isinstance(b.answer, str) else None)
+        for a, b in zip(first, second, strict=True)
+        if isinstance(a.gold, str)
+    ]
+    return macro_f1_difference(triples, confidence) if triples else None
 
 
 def people_said(rows: Sequence[Correction]) -> list[tuple[Answer, int]]:

@@ -80,6 +80,11 @@ def paired_difference(first_only: int, second_only: int, n: int, confidence: flo
     return Estimate(value=value, low=low, high=high, n=n, confidence=confidence)
 
 
+def probability_of_no_worse(first_only: int, second_only: int, n: int, delta: float) -> float:
+    """One-sided p of "the first minus the second is `delta` or more" by Tango's score test: small where it is worse."""
+    return NormalDist().cdf(_score(delta, first_only, second_only, n)) if n else 1.0
+
+
 def mcnemar_exact(first_only: int, second_only: int) -> float:
     """Two-sided exact p of "both are right equally often" (McNemar 1947, Psychometrika 12:153-157, by the binomial)."""
     discordant, tail, ways = first_only + second_only, 0, 1

@@ -5,30 +5,58 @@ judgement.ruling.decision         approved | rejected | inconclusive
 judgement.model_dump(mode="json") what a Verdict keeps, and all that the report needs besides the texts
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from pydantic import Field
 
 from evaluation import baseline as tfidf
 from evaluation.aggregate import Measured, measure, measure_candidate
 from evaluation.compare import Difference, Disputed, Paired, differences, pair, people_said
-from evaluation.gate import Rule, Ruling, decide, gold_hash, rule_hash
+from evaluation.gate import Rule, decide, gold_hash, prices_hash, rule_hash
+from evaluation.interval import Estimate
+from evaluation.labels import LabelLoss, label_losses
+from evaluation.load import Load, StudentCost
 from evaluation.reliability import Reliability, reliability, sure_and_right
+from evaluation.rule import Ruling
 from evaluation.score import Candidate, Scored, score_answers, score_candidate
 from records.errors import InputError
 from records.types import Answer, Correction, Outcome, Record
+
+LIVE = "live"
+"""The role of the student that answers in production now."""
+
+
+class Absent(Record):
+    """A model that a report should hold and does not, and why: nothing is left out in silence."""
+
+    name: str
+    why: str
+
+
+class Measurements(Record):
+    """What was measured beside the answers: the endpoint under load, what the student costs, the prices that it was
+    counted with, and who could not be asked. `measured_as`: how and where the load was, in words.
+    """
+
+    load: list[Load] = Field(default_factory=list)
+    measured_as: str = ""
+    student_cost: StudentCost | None = None
+    prices: dict[str, float | None] = Field(default_factory=dict)
+    absent: list[Absent] = Field(default_factory=list)
 
 
 class Judgement(Record):
     """Everything that was found. `against`: the student against each other model, by its name.
 
     `reliability`: of the teacher's and the student's confidence, by name, for `wanted_precision` of trusted answers.
+    `load`, `student_cost`: see `evaluation.load`. `labels`: the student against the teacher, label by label.
     """
 
     documents: int
     rule: Rule
     rule_hash: str
     test_set_hash: str
+    prices_hash: str = ""
     ruling: Ruling
     teacher: Measured
     student: Measured
@@ -40,6 +68,12 @@ class Judgement(Record):
     latencies_s: dict[str, list[float]]
     wanted_precision: float = 0.95
     reliability: dict[str, Reliability] = Field(default_factory=dict)
+    labels: list[LabelLoss] = Field(default_factory=list)
+    load: list[Load] = Field(default_factory=list)
+    measured_as: str = ""
+    student_cost: StudentCost | None = None
+    prices: dict[str, float | None] = Field(default_factory=dict)
+    absent: list[Absent] = Field(default_factory=list)
 
     @property
     def paired(self) -> Paired:
@@ -64,8 +98,12 @@ def judge(
     corrections: Sequence[Correction] = (),
     disputed: Mapping[str, Sequence[Correction]] | None = None,
     wanted_precision: float = 0.95,
+    others: Sequence[Candidate] = (),
+    predictions: Mapping[str, Mapping[str, Answer]] | None = None,
+    more: Measurements | None = None,
 ) -> Judgement:
-    """Put a student on trial. `gold` and `disputed` must be of test documents only; `baseline` are its predictions.
+    """Put a student on trial. `gold` and `disputed` must be of test documents only; `baseline` are its predictions,
+    `predictions` those of further baselines, by name. One of the `others` with the role `live` is the live student.
 
     `wanted_precision`: how often answers that are trusted unseen should be right.
 
@@ -73,21 +111,22 @@ def judge(
     """
     if not gold:
         raise InputError("No test document has an answer on which people agree: have test documents reviewed first.")
-    asked = [who for who in (teacher, student, base) if who is not None]
-    scored = {who.name: score_candidate(who, gold) for who in asked}
-    if len(scored) < len(asked):
-        raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
-    measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
-    if baseline:
-        scored[tfidf.NAME] = score_answers(baseline, gold)
-        measured[tfidf.NAME] = measure(tfidf.NAME, "baseline", scored[tfidf.NAME], rule.confidence)
-    against = _against(student.name, teacher.name, scored, rule.confidence)
+    more = more or Measurements()
+    asked = [who for who in (teacher, student, base, *others) if who is not None]
+    scored, measured = _measured(gold, asked, {tfidf.NAME: baseline or {}, **(predictions or {})}, rule)
+    measured |= _at_own_price(measured, more)
+    measured[student.name] = _as_served(measured[student.name], more)
+    live = next((who.name for who in others if who.role == LIVE), None)
+    against = _against(student.name, {teacher.name, live}, scored, rule.confidence)
+    labels = _labels(scored[student.name], scored[teacher.name], rule)
+    compared = (against[teacher.name], against[live] if live else None)
     return Judgement(
         documents=len(gold),
         rule=rule,
         rule_hash=rule_hash(rule),
         test_set_hash=gold_hash(gold),
-        ruling=decide(rule, measured[teacher.name], measured[student.name], against[teacher.name]),
+        prices_hash=prices_hash(more.prices),
+        ruling=decide(rule, measured[teacher.name], measured[student.name], *compared, labels),
         teacher=measured[teacher.name],
         student=measured[student.name],
         others=[m for name, m in measured.items() if name not in (teacher.name, student.name)],
@@ -95,10 +134,58 @@ def judge(
         differences=differences(scored[teacher.name], scored[student.name], _by_document(corrections)),
         disputed=_disputed(disputed or {}, teacher, student),
         reviewers=len({row.reviewer for row in corrections if row.document_id in gold}),
-        latencies_s={who.name: _latencies(who, gold) for who in asked},
+        latencies_s={who.name: _latencies(who, gold) for who in asked} | _warm(student.name, more),
         wanted_precision=wanted_precision,
         reliability=_reliability((teacher, student), scored, wanted_precision, rule.confidence),
+        labels=labels,
+        **{name: getattr(more, name) for name in Measurements.model_fields},
     )
+
+
+def _measured(
+    gold: Mapping[str, Answer],
+    asked: Sequence[Candidate],
+    predictions: Mapping[str, Mapping[str, Answer]],
+    rule: Rule,
+) -> tuple[dict[str, list[Scored]], dict[str, Measured]]:
+    """Everybody's scores and figures, by name: models that were asked, then baselines that predicted anything."""
+    scored = {who.name: score_candidate(who, gold, rule.fields) for who in asked}
+    if len(scored) < len(asked):
+        raise InputError(f"Two models on trial share a name: {', '.join(who.name for who in asked)}. Name each once.")
+    measured = {who.name: measure_candidate(who, scored[who.name], rule.confidence) for who in asked}
+    for name, said in predictions.items():
+        if said:
+            scored[name] = score_answers(said, gold, rule.fields)
+            measured[name] = measure(name, "baseline", scored[name], rule.confidence)
+    return scored, measured
+
+
+def _labels(student: Sequence[Scored], teacher: Sequence[Scored], rule: Rule) -> list[LabelLoss]:
+    return [] if rule.label_margin is None else label_losses(student, teacher, rule.label_margin, rule.confidence)
+
+
+def _at_own_price(measured: Mapping[str, Measured], more: Measurements) -> dict[str, Measured]:
+    """Where the student's cost is that of its load and volume, the other models of such a machine have none: theirs
+    was not measured so, and a cost by single calls beside it would mislead.
+    """
+    own = [m for m in measured.values() if m.role in (LIVE, "base", "shown")] if more.student_cost else []
+    return {m.name: m.model_copy(update={"cost_per_1000_usd": None}) for m in own}
+
+
+def _as_served(student: Measured, more: Measurements) -> Measured:
+    """The student's figures with the latency of the warm endpoint and the cost at the measured throughput."""
+    alone = next((one for one in more.load if one.in_flight == 1 and one.answers), None)
+    found: dict[str, Estimate] = {}
+    if alone is not None:
+        found |= {"latency_p50_s": alone.latency_p50_s, "latency_p95_s": alone.latency_p95_s}
+    if more.student_cost is not None:
+        found["cost_per_1000_usd"] = more.student_cost.per_1000_usd
+    return student.model_copy(update=found)
+
+
+def _warm(student: str, more: Measurements) -> dict[str, list[float]]:
+    alone = next((one for one in more.load if one.in_flight == 1 and one.answers), None)
+    return {student: alone.latencies_s} if alone else {}
 
 
 def _reliability(
@@ -114,10 +201,11 @@ def _reliability(
 
 
 def _against(
-    student: str, teacher: str, scored: Mapping[str, Sequence[Scored]], confidence: float
+    student: str, credited: Set[str | None], scored: Mapping[str, Sequence[Scored]], confidence: float
 ) -> dict[str, Paired]:
+    """The student against all others. `credited`: those whose failed calls count as right."""
     return {
-        name: pair(scored[student], rows, (student, name), confidence, credit=name == teacher)
+        name: pair(scored[student], rows, (student, name), confidence, credit=name in credited)
         for name, rows in scored.items()
         if name != student
     }

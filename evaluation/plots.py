@@ -11,10 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.aggregate import NO_ANSWER, Measured
+from evaluation.interval import Estimate
 from evaluation.reliability import Bin
 
 INK, GREY, PALE = "#1f2933", "#7b8794", "#e4e7eb"
-COLOURS = {"student": "#0b7a75", "teacher": "#b8860b", "base": "#9aa5b1", "baseline": "#7c5cbf"}
+COLOURS = {
+    "student": "#0b7a75",
+    "teacher": "#b8860b",
+    "live": "#2f6fb0",
+    "base": "#9aa5b1",
+    "shown": "#616e7c",
+    "baseline": "#7c5cbf",
+}
+CALLED = {"base": "base, untuned", "shown": "base, with examples"}
+"""How roles are named in a picture, where not by themselves."""
 STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "retort",
@@ -41,7 +51,7 @@ def accuracy_bars(measured: Sequence[Measured]) -> str:
             axes.barh(row, value, height=0.62, color=COLOURS.get(m.role, GREY), alpha=0.85)
             axes.errorbar(value, row, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
             axes.text(101.5, row, f"{value:.1f} %", va="center", fontweight="bold")
-        axes.set_yticks(range(len(measured)), [f"{m.role}\n{_cut(m.name, 30)}" for m in measured])
+        axes.set_yticks(range(len(measured)), [f"{CALLED.get(m.role, m.role)}\n{_cut(m.name, 30)}" for m in measured])
         axes.set(xlim=(0, 100), xlabel="right answers, per cent, with interval")
         axes.invert_yaxis()
         axes.grid(axis="x", color=PALE, lw=0.8)
@@ -80,7 +90,16 @@ def latency(latencies_s: Mapping[str, Sequence[float]], roles: Mapping[str, str]
             ordered = [1000 * s for s in sorted(seconds)]
             share = [100 * (i + 1) / len(ordered) for i in range(len(ordered))]
             role = roles.get(name, name)
-            axes.step(ordered, share, where="post", label=role, color=COLOURS.get(role, GREY), lw=1.8)
+            colour, loaded = COLOURS.get(role.split(",")[0], GREY), "in flight" in role
+            axes.step(
+                ordered,
+                share,
+                where="post",
+                label=role,
+                color=colour,
+                lw=1.0 if loaded else 1.8,
+                alpha=0.6 if loaded else 1,
+            )
         if budget_ms is not None:
             axes.axvline(budget_ms, color="#b42318", lw=1, ls="--", label="p95 budget")
         axes.axhline(95, color=PALE, lw=0.8)
@@ -90,6 +109,30 @@ def latency(latencies_s: Mapping[str, Sequence[float]], roles: Mapping[str, str]
         axes.tick_params(which="both", length=2, pad=4)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
         return _svg(figure)
+
+
+def learning_curve(measured: Sequence[tuple[int, Estimate]], ahead: Sequence[tuple[int, Estimate]]) -> str:
+    """Accuracy by rows trained on, with intervals; what is only said ahead is drawn pale."""
+    with _style():
+        figure, axes = _figure(6.4, 2.8)
+        for points, colour, name in ((measured, COLOURS["student"], "measured"), (ahead, GREY, "to be expected")):
+            rows = [n for n, _ in points]
+            right, low, high = ([100 * x for x in side] for side in _sides([e for _, e in points]))
+            below = [y - x for y, x in zip(right, low, strict=True)]
+            above = [x - y for y, x in zip(right, high, strict=True)]
+            if points:
+                axes.errorbar(rows, right, yerr=[below, above], color=colour, marker="o", lw=1.6, capsize=3, label=name)
+        axes.set(xlabel="corrected documents", ylabel="right, per cent")
+        axes.grid(color=PALE, lw=0.8)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+        return _svg(figure)
+
+
+def _sides(figures: Sequence[Estimate]) -> tuple[list[float], list[float], list[float]]:
+    """Values, lower and upper bounds; an open bound is the value."""
+    values = [e.value or 0.0 for e in figures]
+    low = [v if e.low is None else e.low for v, e in zip(values, figures, strict=True)]
+    return values, low, [v if e.high is None else e.high for v, e in zip(values, figures, strict=True)]
 
 
 def reliability(bins: Mapping[str, Sequence[Bin]]) -> str:

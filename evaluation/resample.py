@@ -32,9 +32,36 @@ def f1_scores(
     draws = np.random.default_rng(1998).multinomial(n, counts / n, size=RESAMPLES)
     samples = np.vstack([counts, draws])
     f1 = _f1(samples, [pair for pair, _ in cells], labels)
+    return estimate(_macro(f1), n, confidence), {k: estimate(f1[:, i], n, confidence) for i, k in enumerate(labels)}
+
+
+def macro_f1_difference(triples: Sequence[tuple[str, str | None, str | None]], confidence: float = 0.95) -> Estimate:
+    """Macro-F1 of the first minus that of the second, from (gold, first's answer, second's answer), by the paired
+    bootstrap: each resample draws documents with both answers, so what makes a document hard counts for both.
+    """
+    import numpy as np
+
+    cells = sorted(Counter(triples).items(), key=str)
+    counts = np.array([count for _, count in cells], dtype=float)
+    n = int(counts.sum())
+    if n == 0:
+        return Estimate(value=None, low=None, high=None, n=0, confidence=confidence)
+    draws = np.random.default_rng(1998).multinomial(n, counts / n, size=RESAMPLES)
+    samples = np.vstack([counts, draws])
+    macro = []
+    for which in (1, 2):
+        pairs = [(cell[0], cell[which]) for cell, _ in cells]
+        labels = sorted({x for pair in pairs for x in pair if x is not None})
+        macro.append(_macro(_f1(samples, pairs, labels)))
+    return estimate(macro[0] - macro[1], n, confidence)
+
+
+def _macro(f1: Any) -> Any:
+    """The mean over the labels that occur in a resample."""
+    import numpy as np
+
     occurs = ~np.isnan(f1)
-    macro = np.where(occurs, f1, 0.0).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
-    return estimate(macro, n, confidence), {k: estimate(f1[:, i], n, confidence) for i, k in enumerate(labels)}
+    return np.where(occurs, f1, 0.0).sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
 
 
 def _f1(samples: Any, cells: Sequence[tuple[str, str | None]], labels: Sequence[str]) -> Any:

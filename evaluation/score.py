@@ -1,7 +1,7 @@
 """Score one answer against one gold answer; many are aggregated elsewhere (`aggregate`).
 
-A choice is right when it is the gold label. An object (json) is right when every field is, and says which were. An
-answer that could not be read is an outcome of its own: it is never right, and never an empty answer.
+A choice is right when it is the gold label. An object (json) is right when every field is, and says which were; when a
+field is, `evaluation.fields` says. An answer that could not be read is an outcome of its own: never right, never empty.
 
     Scored(document_id="41d0c7a2b6e95f13", outcome="answered", gold="lease", answer="debt", right=False, fields={})
 """
@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import Field
 
+from evaluation.fields import EXACT, Comparison, is_right, set_f1
+from evaluation.fields import same as same
 from records.types import Answer, Label, Outcome, Record
 
 
 class Candidate(Record):
-    """A model on trial: its labels by document id. `role`: teacher, student or base.
+    """A model on trial: its labels by document id. `role`: teacher, student, base, shown (base with examples) or live.
 
     `price_per_hour` (USD) of a self-hosted model's machine, and the throughput measured on it (documents per second;
     `None`: one document after another, at the labels' latency). Without a price the labels' own `cost_usd` counts.
@@ -29,7 +31,9 @@ class Candidate(Record):
 
 
 class Scored(Record):
-    """One answer beside gold. `fields`: right or wrong by top-level field, for json answers only."""
+    """One answer beside gold. `fields`: right or wrong by top-level field, for json answers only; `shares`: the F1 of
+    those that are compared as sets.
+    """
 
     document_id: str
     outcome: Outcome
@@ -37,6 +41,7 @@ class Scored(Record):
     answer: Answer | None
     right: bool
     fields: dict[str, bool] = Field(default_factory=dict)
+    shares: dict[str, float] = Field(default_factory=dict)
 
 
 def candidate(
@@ -57,49 +62,59 @@ def candidate(
     )
 
 
-def same(one: Any, other: Any) -> bool:
-    """JSON equality: 1 equals 1.0, but `true` is not 1; the order of keys plays no part, that of a list does."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
-
-
-def score(document_id: str, outcome: Outcome, answer: Answer | None, gold: Answer) -> Scored:
-    """Score one answer. Only an `answered` outcome can be right."""
+def score(
+    document_id: str,
+    outcome: Outcome,
+    answer: Answer | None,
+    gold: Answer,
+    fields: Mapping[str, Comparison] | None = None,
+) -> Scored:
+    """Score one answer. Only an `answered` outcome can be right. `fields`: how each is compared; else exactly."""
     answered = outcome is Outcome.answered and answer is not None
-    fields: dict[str, bool] = {}
-    if isinstance(gold, dict):
-        given = answer if answered and isinstance(answer, dict) else {}
-        names = sorted(gold.keys() | given.keys())
-        fields = {name: name in given and name in gold and same(given[name], gold[name]) for name in names}
-    right = answered and same(answer, gold)
+    given = answer if answered and isinstance(answer, dict) else {}
+    by_field, shares = _by_field(given, gold, fields or {}) if isinstance(gold, dict) else ({}, {})
+    right = all(by_field.values()) and isinstance(answer, dict) if by_field else same(answer, gold)
     return Scored(
         document_id=document_id,
         outcome=outcome,
         gold=gold,
         answer=answer if answered else None,
-        right=right,
-        fields=fields,
+        right=answered and right,
+        fields=by_field,
+        shares=shares,
     )
 
 
-def score_candidate(who: Candidate, gold: Mapping[str, Answer]) -> list[Scored]:
+def _by_field(
+    given: Mapping[str, Any], gold: Mapping[str, Any], fields: Mapping[str, Comparison]
+) -> tuple[dict[str, bool], dict[str, float]]:
+    """Right or wrong by field that gold or the answer has, and the F1 of the sets."""
+    right, shares = {}, {}
+    for name in sorted(gold.keys() | given.keys()):
+        by, both = fields.get(name, EXACT), name in given and name in gold
+        right[name] = both and is_right(by, given[name], gold[name])
+        if by.how == "set":
+            shares[name] = set_f1(given[name], gold[name]) if both else 0.0
+    return right, shares
+
+
+def score_candidate(
+    who: Candidate, gold: Mapping[str, Answer], fields: Mapping[str, Comparison] | None = None
+) -> list[Scored]:
     """Score a model's labels on every gold document, in the order of ids. One without a label counts as failed."""
     scored = []
     for document_id, truth in sorted(gold.items()):
         label = who.labels.get(document_id)
         outcome = label.outcome if label else Outcome.failed
-        scored.append(score(document_id, outcome, label.value if label else None, truth))
+        scored.append(score(document_id, outcome, label.value if label else None, truth, fields))
     return scored
 
 
-def score_answers(answers: Mapping[str, Answer], gold: Mapping[str, Answer]) -> list[Scored]:
+def score_answers(
+    answers: Mapping[str, Answer], gold: Mapping[str, Answer], fields: Mapping[str, Comparison] | None = None
+) -> list[Scored]:
     """Score plain predictions (a baseline's) on every gold document, in the order of ids."""
     return [
-        score(i, Outcome.answered if i in answers else Outcome.failed, answers.get(i), truth)
+        score(i, Outcome.answered if i in answers else Outcome.failed, answers.get(i), truth, fields)
         for i, truth in sorted(gold.items())
     ]

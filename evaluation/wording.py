@@ -8,6 +8,7 @@ import json
 import math
 
 from evaluation.interval import Estimate
+from evaluation.load import Load
 from evaluation.reliability import Coverage, Reliability
 from records.types import Answer
 
@@ -62,6 +63,23 @@ def dollars(estimate: Estimate | None) -> str:
     if estimate.low is None or estimate.high is None or estimate.value == 0:
         return money(estimate.value)
     return f"{money(estimate.value)} ({money(estimate.low)} to {money(estimate.high)})"
+
+
+def load(one: Load) -> str:
+    """What one level of a load test found: p50, p95, p99, answers a second."""
+    quantiles = (("p50", one.latency_p50_s), ("p95", one.latency_p95_s), ("p99", one.latency_p99_s))
+    said = ", ".join(f"{name} {seconds(figure)}" for name, figure in quantiles)
+    lost = f", {count(one.failed, 'call')} failed" if one.failed else ""
+    return f"{said}, {rate(one.throughput_per_s)} answers a second{lost}"
+
+
+def rate(estimate: Estimate) -> str:
+    """Answers a second, with the interval."""
+    if estimate.value is None:
+        return NOTHING
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.1f}"
+    return f"{estimate.value:.1f} ({estimate.low:.1f} to {estimate.high:.1f})"
 
 
 def probability(p: float) -> str:

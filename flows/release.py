@@ -7,22 +7,27 @@ asked again until it says yes decides nothing). Started by the event of `train`,
 Run as:  retort release --task legal_intake
 """
 
+from uuid import uuid4
+
 from prefect import flow
 from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
-from flows.reporting import as_task, publish, reported_workplace
-from flows.trial import measure, verdict_of
+from flows.reporting import as_task, publish, publish_table, reported_workplace
+from flows.trial import measure, rewrite, verdict_of
 from prompts.render import prompt_fingerprint
 from prompts.task import Task
 from records import registry
 from records.errors import InputError, StoreError
-from records.types import Decision, Student
-from serving.release import promote
+from records.overrides import Override, overrides
+from records.types import Decision, Student, Verdict
+from serving.release import Move, promote
 
 
 class Judged(BaseModel):
-    """A verdict, and what became of the live pointer. `moved`: the pointer in a sentence."""
+    """A verdict, and what became of the live pointer. `moved`: the pointer in a sentence; `override`: who released it
+    against the verdict, and why; `models`: the table of all that were asked, as it is read.
+    """
 
     task: str
     student: str
@@ -34,41 +39,53 @@ class Judged(BaseModel):
     report: str
     released: str | None
     moved: str
+    override: str | None = None
+    models: list[dict[str, str]] = []
 
     @property
     def text(self) -> str:
         """For people (Markdown)."""
-        return f"{self.summary}\n{self.moved}\n"
+        return "\n".join([self.summary, *([self.override] if self.override else []), self.moved, ""])
 
 
 @flow(name="release")
-def release(task: TaskName, student: str = "", when_approved: bool = True) -> Judged:
+def release(task: TaskName, student: str = "", when_approved: bool = True, override: str = "", by: str = "") -> Judged:
     """Measure a student against the teacher, and release it if the gate approves.
 
     Args:
         task: A task by name (a folder in prompts/, or one used before), or the path of its folder.
         student: (The beginning of) a student's hash. Empty: the newest of the task.
         when_approved: Go live when the gate approves. Off: only measure.
+        override: A reason to go live although the gate does not approve; it is kept with the name, and shown.
+        by: The name of the person who decides so.
     """
     with reported_workplace() as context:
-        result = release_student(context, task, student, when_approved, run=as_task)
+        result = release_student(context, task, student, when_approved, override, by, run=as_task)
     publish("release", result.task, result.text)
+    publish_table("models", result.task, result.models, result.headline)
     return result
 
 
 def release_student(
-    context: Context, task: str, student: str = "", when_approved: bool = True, run: Runner = call
+    context: Context,
+    task: str,
+    student: str = "",
+    when_approved: bool = True,
+    override: str = "",
+    by: str = "",
+    run: Runner = call,
 ) -> Judged:
-    """The flow's work. Raises InputError where there is no student, or no human-checked test document."""
+    """The flow's work. Raises InputError where there is no student, or no human-checked test document.
+
+    `override` releases also against the verdict, for this reason, in the name of `by`.
+    """
     found = find_task(context, task)
     chosen = _chosen(context, found, student)
+    _check_override(override, by, when_approved)
     verdict = verdict_of(context, found, chosen) or run(measure)(context, found, chosen)
-    move = (
-        promote(context.store, found.name, chosen.hash, verdict.id)
-        if when_approved and verdict.decision is Decision.approved
-        else None
-    )
+    move = _move(context, verdict, override, by) if when_approved else None
     said = verdict.report
+    against = [one.sentence for one in overrides(context.store, found.name) if one.verdict_id == verdict.id]
     return Judged(
         task=found.name,
         student=chosen.hash,
@@ -80,7 +97,42 @@ def release_student(
         report=verdict.report_path or "",
         released=move.after.name if move and move.after else None,
         moved=move.sentence if move else f"{found.name}: what answers in production stays as it is.",
+        override=against[-1] if against else None,
+        models=said.get("table", []),
     )
+
+
+def _check_override(reason: str, by: str, when_approved: bool) -> None:
+    if (reason or by) and not when_approved:
+        raise InputError("an override releases, and only measuring does not: give one of the two.")
+    if bool(reason.strip()) != bool(by.strip()):
+        raise InputError(
+            "an override needs a reason (--override) and the name of the person who decides (--by): both are kept."
+        )
+
+
+def _move(context: Context, verdict: Verdict, reason: str, by: str) -> Move | None:
+    """Move the live pointer, if the gate approves or a person decides; None: it stays. An override that is not needed
+    is refused: a reason would be kept that decided nothing.
+    """
+    store, about = context.store, (verdict.task, verdict.student_hash, verdict.id)
+    if verdict.decision is Decision.approved:
+        if reason:
+            raise InputError(f"verdict {verdict.id} is approved: release without an override.")
+        return promote(store, *about)
+    if not reason:
+        return None
+    new = Override(
+        id=f"override-{uuid4().hex}",
+        task=verdict.task,
+        verdict_id=verdict.id,
+        student_hash=verdict.student_hash,
+        by=by.strip(),
+        reason=reason.strip(),
+    )
+    move = promote(store, *about, new)
+    rewrite(context, verdict, [one for one in overrides(store, verdict.task) if one.verdict_id == verdict.id])
+    return move
 
 
 def _chosen(context: Context, task: Task, student: str) -> Student:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
@@ -48,6 +48,11 @@ def publish(flow_name: str, task_name: str, text: str) -> None:
     """Keep a run's report (Markdown) with the run; the newest of a flow and task has one place in the UI."""
     key = f"{flow_name}-{task_name.replace('_', '-')}"
     create_markdown_artifact(markdown=text, key=key, description=f"{flow_name} {task_name}")
+
+
+def publish_table(name: str, task_name: str, rows: list[dict[str, str]], told: str) -> None:
+    """Keep a table with the run, under a place of its own in the UI."""
+    create_table_artifact(table=rows, key=f"{name}-{task_name.replace('_', '-')}", description=told)
 
 
 @contextmanager

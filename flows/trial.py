@@ -1,62 +1,105 @@
 """A student on trial: everybody answers the human-checked test split, the gate decides, the report is written.
 
 What is asked goes through the endpoints that production uses, and every answer is in the ledger before it counts.
-A verdict is named after what was judged (student, test set, rule, prompts), so the same trial is recognised. It stands
-if every call was answered; where some failed, the next release asks these again and judges anew.
+A verdict is named after what was judged (student, test set, rule, prices, prompts), so the same trial is recognised. It
+stands if every call was answered; where some failed, the next release asks these again and judges anew.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from evaluation import baseline, report
-from evaluation.gate import Rule, gold_hash, rule_hash
-from evaluation.judge import Judgement, judge
-from evaluation.score import Candidate, candidate
+from evaluation import report
+from evaluation.fields import comparisons
+from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
+from evaluation.judge import Absent, Judgement, Measurements, judge
+from evaluation.load import Load
+from evaluation.score import Candidate
+from evaluation.sections import Section
+from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
-from flows.examples import examples_of
-from flows.teacher import teacher_of
-from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
-from prompts.engine import label_many
-from prompts.parse import parse
+from flows.load import cost_of, measure_load, measured_as
+from prompts.endpoint import student_endpoint
+from prompts.litellm_door import table_prices
 from prompts.pool import teacher_prompt
 from prompts.render import prompt_fingerprint
-from prompts.summary import INTERRUPTED, LabelSummary
-from prompts.task import Task
-from records import corrections, ledger, library, registry
+from prompts.task import JsonAnswer, Task
+from records import corrections, library, registry
 from records.corrections import Settled
 from records.errors import InputError, ServiceError
-from records.types import Answer, Document, Outcome, Role, Split, Student, Verdict
+from records.overrides import Override
+from records.types import Outcome, Split, Student, Verdict
+
+_NOT_OF_THE_RULE = {"fields", "load", "monthly_requests", "embeddings"}
 
 
 def measure(context: Context, task: Task, student: Student) -> Verdict:
-    """Ask teacher, student and base model on the test split, compare, decide, write the report and the verdict."""
+    """Ask everybody on the test split, measure the endpoint, compare, decide, write the report and the verdict."""
     settled = _test_answers(context, task)
     documents = [d for d in library.documents(context.store, task.name, Split.test) if d.id in settled.gold]
-    candidates = _candidates(context, task, student, documents)
-    taught = _taught(context, task, student)
-    texts = {d.id: d.text for d in documents}
-    known = library.get(context.store, task.name, taught)
-    context.progress("baseline", 0, 1, baseline.NAME)
-    simple = baseline.predict([known[i].text for i in known], [taught[i] for i in known], texts)
-    context.progress("baseline", 1, 1, baseline.NAME)
+    asked = contestants(context, task, student, documents)
+    more = _measurements(context, task, student, asked)
     judgement = judge(
         settled.gold,
-        candidates[Role.teacher],
-        candidates[Role.student],
-        Rule(**task.gate.model_dump()),
-        base=candidates.get(Role.base),
-        baseline=simple,
+        asked.teacher,
+        asked.student,
+        rule_of(task),
+        others=asked.others,
+        predictions=asked.predictions,
         corrections=[c for c in corrections.all(context.store, task.name) if c.document_id in settled.gold],
         disputed=settled.disputed,
         wanted_precision=task.review.wanted_precision,
+        more=more,
     )
-    missing = [f"{role} {i}" for role in (Role.teacher, Role.student) for i in _failed(candidates[role], settled.gold)]
-    return _written(context, task, student, judgement, texts, _verdict_id(context, task, student, missing))
+    pairs = (("teacher", asked.teacher), ("student", asked.student))
+    missing = [f"{role} {i}" for role, who in pairs for i in _failed(who, settled.gold)]
+    return _written(context, task, student, judgement, _verdict_id(context, task, student, missing))
+
+
+def rule_of(task: Task) -> Rule:
+    """The gate's numbers, with how each field of an object is compared: as the task says, else by its schema."""
+    said = {name: one.model_dump() for name, one in task.gate.fields.items()}
+    fields = comparisons(task.answer.schema_, said) if isinstance(task.answer, JsonAnswer) else {}
+    return Rule(**task.gate.model_dump(exclude=_NOT_OF_THE_RULE), fields=fields)
+
+
+def prices_of(task: Task) -> dict[str, float | None]:
+    """What the costs of a verdict are counted with: US dollars, and the volume that was given. None: not known."""
+    given = (task.teacher.input_price, task.teacher.output_price)
+    if task.teacher.api_base != "local" and None in given:
+        table = table_prices(task.teacher.model) or (None, None)
+        given = (given[0] if given[0] is not None else table[0], given[1] if given[1] is not None else table[1])
+    return {
+        "teacher, per million tokens in": given[0],
+        "teacher, per million tokens out": given[1],
+        "student, per hour": task.student.price_per_hour,
+        "requests a month, as given": task.gate.monthly_requests,
+    }
+
+
+def _measurements(context: Context, task: Task, student: Student, asked: Contestants) -> Measurements:
+    """The endpoint that would serve, and what it costs. One that cannot be measured is named, with the reason.
+
+    A student is measured once in the same way: a gate that is asked again until the machine is quiet decides nothing.
+    """
+    absent = list(asked.absent)
+    endpoint = student_endpoint(task, student.model_name, context.settings.models)
+    way = measured_as(task, endpoint)
+    loads = _measured_before(context, task, student, way)
+    try:
+        loads = loads or measure_load(context, task, endpoint)
+    except ServiceError as fault:
+        absent.append(Absent(name="the endpoint under load", why=f"could not be measured: {fault}"))
+    cost, prices = cost_of(context, task, loads), prices_of(task)
+    return Measurements(load=loads, measured_as=way if loads else "", student_cost=cost, prices=prices, absent=absent)
+
+
+def _measured_before(context: Context, task: Task, student: Student, way: str) -> list[Load]:
+    verdicts = registry.task_verdicts(context.store, task.name)
+    found = [v.report for v in verdicts if v.student_hash == student.hash and v.report.get("measured_as") == way]
+    return [Load.model_validate(one) for one in found[-1]["load"]] if found else []
 
 
 def _failed(who: Candidate, gold: Iterable[str]) -> list[str]:
@@ -78,11 +121,14 @@ def _test_answers(context: Context, task: Task) -> Settled:
 
 
 def _verdict_id(context: Context, task: Task, student: Student, missing: Sequence[str] = ()) -> str:
-    """What was judged, in a name: student, test set, rule, whom it was compared with, and which calls failed."""
+    """What was judged, in a name: student, test set, rule, prices, whom it was compared with, which calls failed."""
+    rival = rival_of(context, task, student)
     judged = [
         student.hash,
         gold_hash(_test_answers(context, task).gold),
-        rule_hash(Rule(**task.gate.model_dump())),
+        rule_hash(rule_of(task)),
+        prices_hash(prices_of(task)),
+        rival.hash if rival else "",
         task.teacher.model,
         teacher_prompt(context.store, task),
         prompt_fingerprint(task, teaching=False),
@@ -97,78 +143,22 @@ def verdict_of(context: Context, task: Task, student: Student) -> Verdict | None
     return next((v for v in registry.task_verdicts(context.store, task.name) if v.id == wanted), None)
 
 
-def _candidates(context: Context, task: Task, student: Student, documents: list[Document]) -> dict[Role, Candidate]:
-    """All three models' answers to the test documents. Own models one call at a time: a latency without a queue."""
-    local = context.settings.models
-    endpoints = {
-        Role.teacher: teacher_of(context, task),
-        Role.student: replace(student_endpoint(task, student.model_name, local), max_in_flight=1),
-        Role.base: replace(base_endpoint(task, local), max_in_flight=1),
-    }
-    found = {role: _candidate(context, task, role, endpoints[role], documents) for role in (Role.teacher, Role.student)}
-    try:
-        found[Role.base] = _candidate(context, task, Role.base, endpoints[Role.base], documents)
-    except ServiceError as fault:
-        if task.student.api_base == "local":
-            raise
-        # A server that holds one model holds the student now: the report is then without the base, and says so.
-        context.progress("asking base", 0, len(documents), f"left out: {fault}")
-    return found
-
-
-def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, documents: list[Document]) -> Candidate:
-    def told(stage: str, done: int, total: int, note: str) -> None:
-        context.progress(f"asking {role}", done, total, note)
-
-    examples = examples_of(context, task) if role is Role.teacher else None
-    done = asyncio.run(label_many(context.store, task, documents, endpoint, role, told, examples=examples))
-    _check_all_were_asked(task, role, done)
-    prompt = prompt_fingerprint(task, role is Role.teacher, examples.pool if examples else None)
-    answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
-    price = None if role is Role.teacher else task.student.price_per_hour
-    name = endpoint.model.removeprefix("openai/")
-    return candidate(f"{name} (untuned)" if role is Role.base else name, role, answers, price)
-
-
-def _check_all_were_asked(task: Task, role: Role, done: LabelSummary) -> None:
-    """What was never asked must not count as wrong: a teacher that was stopped early would lose to any student."""
-    if done.stopped == INTERRUPTED:
-        raise KeyboardInterrupt
-    if done.stopped:
-        raise InputError(
-            f"the {role} of {task.name} was asked about {done.known + done.asked} of {done.documents} test documents "
-            f"only ({done.stopped}), so nothing was judged: raise teacher.budget_usd in task.yaml, and release again."
-        )
-
-
-def _taught(context: Context, task: Task, student: Student) -> dict[str, Answer]:
-    """What the student was trained on: answers by document, of its dataset's train split."""
-    version = registry.dataset(context.store, task.name, student.dataset_version)
-    if version is None:
-        return {}
-    lines = (Path(version.path) / "train.jsonl").read_text(encoding="utf-8").split("\n")
-    rows = [json.loads(line) for line in lines if line]
-    answers = {row["document_id"]: parse(task, row["messages"][-1]["content"]).value for row in rows}
-    return {i: answer for i, answer in answers.items() if answer is not None}
-
-
-def _written(
-    context: Context, task: Task, student: Student, judgement: Judgement, texts: dict[str, str], id_: str
-) -> Verdict:
+def _written(context: Context, task: Task, student: Student, judgement: Judgement, id_: str) -> Verdict:
     """The report on disk, then the verdict in the store: a verdict never names a page that is not there."""
-    lineage = _lineage(context, task, student)
+    lineage, sections = _lineage(context, task, student), _sections(context, task, student)
     path = context.settings.folder("reports", task.name).absolute() / f"{id_}.html"
-    report.write(report.html(judgement, lineage, texts), path)
+    report.write(report.html(judgement, lineage, _texts(context, task.name, judgement), sections), path)
     verdict = Verdict(
         id=id_,
         task=task.name,
         student_hash=student.hash,
         test_set_hash=judgement.test_set_hash,
         rule_hash=judgement.rule_hash,
+        prices_hash=judgement.prices_hash,
         decision=judgement.ruling.decision,
         reasons=judgement.ruling.reasons,
         report={
-            **report.as_dict(judgement, lineage),
+            **report.as_dict(judgement, lineage, sections),
             "summary": report.summary_markdown(judgement, lineage, str(path)),
         },
         report_path=str(path),
@@ -177,14 +167,40 @@ def _written(
     return verdict
 
 
+def _sections(context: Context, task: Task, student: Student) -> list[Section]:
+    """What other rooms have to say in the report, a line each: a `Section`, made from what they found."""
+    return []
+
+
+def rewrite(context: Context, verdict: Verdict, overrides: Sequence[Override]) -> None:
+    """Put a verdict's report on disk again, from what the store keeps, with what people decided against it."""
+    if verdict.report_path is None:
+        return
+    judgement, lineage, sections = report.from_dict(verdict.report)
+    page = report.html(judgement, lineage, _texts(context, verdict.task, judgement), sections, overrides)
+    report.write(page, Path(verdict.report_path))
+
+
+def _texts(context: Context, task: str, judgement: Judgement) -> dict[str, str]:
+    """The documents that the report quotes."""
+    return {i: d.text for i, d in library.get(context.store, task, report.shown(judgement)).items()}
+
+
 def _lineage(context: Context, task: Task, student: Student) -> report.Lineage:
     version = registry.dataset(context.store, task.name, student.dataset_version)
+    test = _test_answers(context, task).gold
+    people = [c.reviewer for c in corrections.all(context.store, task.name) if c.document_id in test]
     return report.Lineage(
         task=task.name,
         title=task.title,
         student_hash=student.hash,
         dataset_version=student.dataset_version,
         dataset_hash=version.hash if version else "",
+        dataset_rows=version.rows if version else {},
+        dataset_sources=version.manifest.get("sources", {}) if version else {},
+        reviewers={name: people.count(name) for name in sorted(set(people))},
+        task_fingerprint=task.fingerprint,
+        teacher_prompt=teacher_prompt(context.store, task),
         prompt_fingerprint=str(student.training.get("prompt", "")),
         base_model=student.base_model,
         recipe=student.recipe,

@@ -17,6 +17,8 @@ from records.errors import InputError
 Dialect = Literal["llama.cpp", "vllm", "hosted"]
 _LOCAL_LOGPROBS = 1_000
 """llama.cpp gives any number. An untuned model's labels are often beyond the first 400; 1,000 cost 15 ms a call."""
+_STUDENT_LOGPROBS = 100
+"""A tuned student's labels are among its likeliest tokens, and it waits for fewer."""
 _OTHER_LOGPROBS = 20
 
 
@@ -163,12 +165,12 @@ def student_endpoint(task: Task, model_name: str, local_url: str) -> Endpoint:
         output_price=0.0,
         timeout_s=spec.timeout_s,
     )
-    return _for_task(own, task, None)
+    return _for_task(own, task, _STUDENT_LOGPROBS if own.dialect == "llama.cpp" else None)
 
 
 def base_endpoint(task: Task, local_url: str) -> Endpoint:
-    """The student's base model before any training, asked as the student is."""
-    return student_endpoint(task, task.student.base_model, local_url)
+    """The student's base model before any training, asked as the student is, but for more log-probabilities."""
+    return _for_task(student_endpoint(task, task.student.base_model, local_url), task, None)
 
 
 def priced(endpoint: Endpoint) -> Endpoint:

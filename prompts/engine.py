@@ -90,7 +90,7 @@ class _Asking:
     ) -> None:
         self._store, self._task, self._endpoint, self._role = store, task, endpoint, role
         self._progress, self._run = progress, str(terms.run)
-        self._teaching = role is Role.teacher
+        self._teaching = role.taught
         self._choose = examples.of_run(self._run) if examples and self._teaching else None
         self._prompt = prompt_fingerprint(task, self._teaching, self._choose.pool if self._choose else None)
         self._failures: list[Reply] = []

@@ -26,12 +26,32 @@ def shape_faults(error: ValidationError) -> list[str]:
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
     faults = [*_privacy_faults(data), *_retrieval_faults(data), *_document_faults(data), *_logs_faults(data)]
+    faults += _gate_faults(data)
     answer = data.get("answer")
     if not isinstance(answer, dict):
         return faults
     if answer.get("kind") == "choice":
         return _choice_faults(answer, data) + _sample_faults(data) + faults
     return (_json_faults(answer, data) if answer.get("kind") == "json" else []) + faults
+
+
+def _gate_faults(data: dict[str, Any]) -> list[str]:
+    """Fields that are to be compared and that no answer has."""
+    gate, answer = data.get("gate"), data.get("answer")
+    fields = gate.get("fields") if isinstance(gate, dict) else None
+    if not isinstance(fields, dict) or not fields or not isinstance(answer, dict):
+        return []
+    if answer.get("kind") == "choice":
+        return ["gate.fields: a choice has no fields; remove it"]
+    schema = answer.get("schema")
+    known = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(known, dict):
+        return []
+    return [
+        f"gate.fields.{name}: the schema has no such property; it has {', '.join(map(str, known)) or 'none'}"
+        for name in fields
+        if name not in known
+    ]
 
 
 def _line(detail: ErrorDetails) -> str:

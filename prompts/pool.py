@@ -138,7 +138,7 @@ def teacher_prompt(store: Store, task: Task) -> str:
 
 def prompt_of(store: Store, task: Task, role: Role) -> str:
     """The fingerprint of what a model in this role is asked now. Only the teacher is shown examples."""
-    return teacher_prompt(store, task) if role is Role.teacher else prompt_fingerprint(task, teaching=False)
+    return teacher_prompt(store, task) if role is Role.teacher else prompt_fingerprint(task, role.taught)
 
 
 def _check_pinned(rules: Retrieval, task: Task) -> None:

@@ -1,13 +1,15 @@
 """Dataset versions, students, verdicts and releases, and the live pointer: which release answers in production.
 
 The pointer moves in one transaction, and only to a release whose verdict is approved and names this very student
-(invariant 4). A null pointer means: the teacher answers.
+(invariant 4), or that a person released all the same, with a name and a reason that are kept in the same transaction.
+A null pointer means: the teacher answers.
 """
 
 import sqlalchemy as sa
 
 from records import tables
 from records.errors import NotApproved, StoreError
+from records.overrides import Override, is_overridden, keep
 from records.store import Store, row_of
 from records.types import DatasetVersion, Decision, Release, Student, Verdict, now
 
@@ -64,12 +66,14 @@ def task_verdicts(store: Store, task: str) -> list[Verdict]:
         return [Verdict.model_validate(dict(r._mapping)) for r in db.execute(query)]
 
 
-def release(store: Store, task: str, student_hash: str, verdict_id: str) -> Release:
-    """Make a student live, in one transaction.
+def release(store: Store, task: str, student_hash: str, verdict_id: str, override: Override | None = None) -> Release:
+    """Make a student live, in one transaction; `override` is kept in the same one.
 
-    Raises NotApproved unless the verdict exists, is approved, and names this task and this student.
+    Raises NotApproved unless the verdict exists, names this task and this student, and is approved or overridden.
     """
     with store.begin() as db:
+        if override is not None:
+            keep(store, db, override, (task, student_hash, verdict_id))
         _check(db, task, student_hash, verdict_id)
         last = db.execute(
             sa.select(sa.func.max(tables.releases.c.number)).where(tables.releases.c.task == task)
@@ -90,7 +94,7 @@ def _check(db: sa.Connection, task: str, student_hash: str, verdict_id: str) -> 
             f"verdict {verdict_id} is about student {verdict.student_hash[:12]} of {verdict.task}, "
             f"not {student_hash[:12]} of {task}."
         )
-    if verdict.decision != Decision.approved:
+    if verdict.decision != Decision.approved and not is_overridden(db, student_hash, verdict_id):
         raise NotApproved(f"verdict {verdict_id} says {verdict.decision.value}: {' '.join(verdict.reasons)}")
 
 

@@ -12,6 +12,7 @@ from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_gate import overrides
 from records.tables_history import edits, label_names, suggestions
 from records.tables_people import desk_cursors, second_answers, second_looks
 
@@ -33,6 +34,7 @@ __all__ = [
     "live",
     "measurements",
     "metadata",
+    "overrides",
     "pools",
     "releases",
     "requests",
@@ -175,6 +177,7 @@ verdicts = Table(
     C("report", _json, nullable=False),
     C("report_path", Text),
     C("created_at", Moment, nullable=False),
+    C("prices_hash", String, nullable=False, server_default=""),
 )
 
 releases = Table(

@@ -52,6 +52,14 @@ def unharvested(store: Store, task: str, limit: int | None = None) -> list[Reque
     return _select(store, (table.c.task == task) & table.c.harvested.is_(False), limit)
 
 
+def volume(store: Store, task: str) -> tuple[int, float]:
+    """How many requests were recorded, and the days between the first and the last of them."""
+    query = sa.select(sa.func.count(), sa.func.min(table.c.created_at), sa.func.max(table.c.created_at))
+    with store.read() as db:
+        count, first, last = db.execute(query.where(table.c.task == task)).one()
+    return int(count), (last - first).total_seconds() / 86_400 if count else 0.0
+
+
 def mark_harvested(store: Store, ids: Iterable[str]) -> None:
     """Note that these requests are documents now."""
     with store.begin() as db:

@@ -35,11 +35,17 @@ class Split(StrEnum):
 
 
 class Role(StrEnum):
-    """In which part a model was asked."""
+    """In which part a model was asked. `shown`: the base model, with the teacher's turns and examples."""
 
     teacher = "teacher"
     student = "student"
     base = "base"
+    shown = "shown"
+
+    @property
+    def taught(self) -> bool:
+        """Whether it is asked with the teacher's turns."""
+        return self in (Role.teacher, Role.shown)
 
 
 class Outcome(StrEnum):
@@ -206,6 +212,7 @@ class Verdict(Record):
     report: dict[str, Any]
     report_path: str | None = None
     created_at: datetime = Field(default_factory=now)
+    prices_hash: str = ""
 
 
 class Release(Record):

@@ -4,6 +4,7 @@ from pydantic import BaseModel
 
 from flows.settings import Settings
 from records import batches, corrections, desk_log, ledger, library, registry, taskbook
+from records.overrides import override_of
 from records.store import Store
 from records.types import Outcome, Role
 from retort import stack
@@ -25,6 +26,7 @@ class TaskOverview(BaseModel):
     students: list[str]
     last_verdict: str | None
     live: str
+    override: str | None = None
 
 
 class Overview(BaseModel):
@@ -54,6 +56,7 @@ class Overview(BaseModel):
                 f"  students     {', '.join(task.students) or 'none'} ({task.datasets} dataset versions)",
                 f"  verdict      {task.last_verdict or 'none'}",
                 f"  live         {task.live}",
+                *([f"               {task.override}"] if task.override else []),
             ]
         return "\n".join(lines)
 
@@ -85,4 +88,17 @@ def _task(store: Store, name: str) -> TaskOverview:
         students=[student.model_name for student in registry.task_students(store, name)],
         last_verdict=str(verdicts[-1].report.get("headline", verdicts[-1].decision)) if verdicts else None,
         live=f"{live.name} (student-{live.student_hash[:12]})" if live else "the teacher",
+        override=decided.sentence if live and (decided := override_of(store, live)) else None,
     )
+
+
+def override_behind(settings: Settings, task: str, answered_by: str) -> str:
+    """A line on the override by which the release that answered went live; empty where its verdict approves it."""
+    store = Store.open(settings.store)
+    try:
+        named = answered_by.split(" ")[0]
+        release = next((r for r in registry.releases(store, task) if r.name == named), None)
+        found = override_of(store, release) if release else None
+    finally:
+        store.close()
+    return f"\n{found.sentence}" if found else ""

@@ -127,20 +127,31 @@ def release(
     task: Task = DEFAULT_TASK,
     student: Annotated[str, typer.Option(help="(Beginning of) a student's hash. Default: the newest.")] = "",
     only_measure: Annotated[bool, typer.Option("--only-measure", help="Do not go live, even if approved.")] = False,
+    override: Annotated[
+        str, typer.Option(help="Go live although the gate does not approve, for this reason; it is kept and shown.")
+    ] = "",
+    by: Annotated[str, typer.Option(help="Who decides so. Default: who is signed in.")] = "",
     json: Json = False,
 ) -> None:
     """Measure a student against the teacher on people's answers; it goes live only if the gate approves.
 
-    Exit code 0: approved; 6: rejected or inconclusive.
+    Exit code 0: approved, or released by --override; 6: rejected or inconclusive.
     """
     from flows.release import release_student
     from records.types import Decision
 
     with stepping() as context:
-        result = release_student(context, task, student, not only_measure)
+        result = release_student(context, task, student, not only_measure, override, by or _who(override))
     show(result, json, result.text)
-    if result.decision is not Decision.approved:
+    if result.decision is not Decision.approved and not (override and result.released):
         raise typer.Exit(6)
+
+
+def _who(override: str) -> str:
+    """The name of who is signed in, where something is decided."""
+    import getpass
+
+    return getpass.getuser() if override else ""
 
 
 def confidence(task: Task = DEFAULT_TASK, json: Json = False) -> None:
@@ -206,13 +217,15 @@ def ask(
     """Ask the gateway, as the application does; shows which release answered."""
     from prompts.task import load_task
     from retort.gateway_client import ask as ask_gateway
+    from retort.overview import override_behind
 
     document = typer.get_text_stream("stdin").read() if text == "-" else text
     if not document.strip():
         raise InputError("the document is empty: give its text, or `-` and pipe it in.")
     named = load_task(Path(task).expanduser()).name if "/" in task else task
     result = ask_gateway(prepared(), named, document)
-    show(result, json, f"{result.answer}   ({result.release}, {1000 * result.seconds:.0f} ms)")
+    decided = override_behind(prepared(), result.task, result.release)
+    show(result, json, f"{result.answer}   ({result.release}, {1000 * result.seconds:.0f} ms){decided}")
 
 
 def add_to(app: typer.Typer) -> None:

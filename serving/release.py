@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from records import registry
 from records.errors import StoreError
+from records.overrides import Override
 from records.store import Store
 from records.types import Release
 
@@ -26,11 +27,12 @@ class Move:
         return f"{self.task}: {_shown(self.before)} -> {_shown(self.after)}, from the next request on."
 
 
-def promote(store: Store, task: str, student_hash: str, verdict_id: str) -> Move:
+def promote(store: Store, task: str, student_hash: str, verdict_id: str, override: Override | None = None) -> Move:
     """Make a student live. `student_hash`: all of it, or a beginning that only one student has.
 
-    A verdict that is live already stays so: promoting twice changes nothing.
-    Raises NotApproved unless the verdict is approved and about this student, StoreError for an unknown student.
+    A verdict that is live already stays so: promoting twice changes nothing. `override`: a person's decision against a
+    verdict that does not approve. Raises NotApproved unless the verdict is about this student, and approved or
+    overridden; StoreError for an unknown student.
     """
     student = registry.student(store, student_hash)
     if student.task != task:
@@ -38,7 +40,7 @@ def promote(store: Store, task: str, student_hash: str, verdict_id: str) -> Move
     before = registry.live(store, task)
     if before and (before.student_hash, before.verdict_id) == (student.hash, verdict_id):
         return Move(task, before, before)
-    return Move(task, before, registry.release(store, task, student.hash, verdict_id))
+    return Move(task, before, registry.release(store, task, student.hash, verdict_id, override))
 
 
 def roll_back(store: Store, task: str) -> Move:

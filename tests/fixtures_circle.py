@@ -69,7 +69,14 @@ def tiny_task(folder: Path, name: str = "tiny") -> Path:
         review={"trust_above": 1.0, "unprompted_share": 0.0, "near_duplicates_once": False},
         training={"min_corrections": 10, "min_new_corrections": 5},
         privacy="self_hosted",
-        gate={"margin": 0.5, "min_test_documents": 5, "p95_latency_ms": 60_000, "max_unreadable_rate": 1.0},
+        gate={
+            "margin": 0.5,
+            "label_margin": 0.9,
+            "min_test_documents": 5,
+            "p95_latency_ms": 60_000,
+            "max_unreadable_rate": 1.0,
+            "load": {"in_flight": [1, 2], "answers": 10},
+        },
     )
     (folder / "tiny.yaml").write_text(yaml.safe_dump({**recipe, **RECIPE}))
     return folder

@@ -36,6 +36,8 @@ DOORS = {
     "gguf": TRAINING_ENV,
     "scipy": {"evaluation", "advice/sketches", "advice/trend"},  # order statistics; Sen's slope
     "sklearn": {"evaluation", "prompts/retrieval"},  # the baseline; nearest examples by words
+    "model2vec": {"evaluation/frozen"},  # optional, as is the next: a baseline where one of them is installed
+    "sentence_transformers": {"evaluation/frozen"},
     "matplotlib": {"evaluation", "advice/plots"},  # the pictures of a report; of an advice
     # figures; vectors; the hashes of near-duplicates; draws of what is not known
     "numpy": {"evaluation", "prompts/embedding", "prompts/retrieval", "records/near", "advice"},

@@ -24,7 +24,6 @@ from fixtures_flows import (
 from fixtures_serving import teacher, verdict
 from task_folders import make_task, write_task
 
-from evaluation.gate import Rule
 from flows.arrivals import Arrived, read_source
 from flows.asking import Asked, ask_teacher
 from flows.collect import _counted, collect_answers
@@ -34,6 +33,7 @@ from flows.label import Labelled
 from flows.release import release_student
 from flows.teacher import preview
 from flows.train import freeze, train_student
+from flows.trial import rule_of
 from prompts.standin import Standin
 from records import corrections, library, registry, taskbook, traffic
 from records.errors import EnvironmentFault, InputError, StoreError
@@ -283,7 +283,7 @@ def test_an_unknown_recipe_is_refused_before_anything_is_frozen(context, task):
 
 @pytest.mark.parametrize("gate", [{"margin": 0.999}, {"max_unreadable_rate": 1.0}, {"confidence": 0.51}])
 def test_what_a_task_may_say_of_its_gate_is_a_rule_and_a_margin_of_1_is_refused(tmp_path, gate):
-    assert Rule(**make_task(tmp_path / "mail", gate=gate).gate.model_dump())
+    assert rule_of(make_task(tmp_path / "mail", gate=gate))
     with pytest.raises(InputError, match=r"gate\.margin: 1\.0: input should be less than 1"):
         make_task(tmp_path / "wide", gate={"margin": 1.0})
 

@@ -28,12 +28,12 @@ from fixtures_flows import (
 from fixtures_serving import verdict
 from task_folders import CHOICE, FIELDS, make_task
 
-from evaluation.gate import Rule, gold_hash, rule_hash
+from evaluation.gate import gold_hash, rule_hash
 from flows.harvest import bring_back
 from flows.label import ask_teacher
 from flows.release import release_student
 from flows.train import freeze
-from flows.trial import measure
+from flows.trial import measure, rule_of
 from prompts.endpoint import student_endpoint
 from prompts.engine import label_many
 from prompts.render import teaching_turns
@@ -49,7 +49,13 @@ from serving.journal import Journal
 pytestmark = pytest.mark.usefixtures("litellm_closed")
 ROOT = Path(__file__).parents[1]
 LETTERS = str.maketrans("0123456789", "abcdefghij")
-OPEN_GATE = {"margin": 0.99, "min_test_documents": 1, "max_unreadable_rate": 0.5}
+OPEN_GATE = {
+    "margin": 0.99,
+    "label_margin": 0.99,
+    "min_test_documents": 1,
+    "max_unreadable_rate": 0.5,
+    "load": {"in_flight": [1], "answers": 5},
+}
 
 
 def asked_about(standin, text):
@@ -289,7 +295,7 @@ async def test_4_a_verdict_names_student_test_set_and_rule_and_is_not_asked_for_
     first, second = registry.task_verdicts(context.store, task.name)
     assert (first.id, first.decision, first.student_hash) == (judged.verdict, decision, made.hash)
     assert first.test_set_hash == gold_hash(dict.fromkeys(checked, "lease"))
-    assert first.rule_hash == second.rule_hash == rule_hash(Rule(**task.gate.model_dump()))
+    assert first.rule_hash == second.rule_hash == rule_hash(rule_of(task))
     assert first.test_set_hash != second.test_set_hash and server.requests > requests
     assert (live.verdict_id if live else None) == (first.id if decision is Decision.approved else None)
     assert judged.released == (live.name if live else None)

@@ -56,6 +56,14 @@ def test_all_faults_come_in_one_message_with_path_value_and_cure(tmp_path):
     assert str(tmp_path) in message
 
 
+def test_a_gate_that_compares_what_no_answer_has_is_a_fault(tmp_path):
+    gate = {"fields": {"sum": {"how": "number"}}}
+    assert "gate.fields.sum: the schema has no such property; it has party, amount" in refusal(
+        write_task(tmp_path / "a", FIELDS, gate=gate)
+    )
+    assert "gate.fields: a choice has no fields" in refusal(write_task(tmp_path / "b", gate=gate))
+
+
 def test_missing_and_empty_guidelines_are_faults(tmp_path):
     write_task(tmp_path)
     (tmp_path / "guidelines.md").write_text(" \n")

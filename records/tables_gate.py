@@ -1,0 +1,19 @@
+"""The table of the gate beside verdicts: what people decided against them. `records.tables` has them all."""
+
+from sqlalchemy import Column as C
+from sqlalchemy import Index, String, Table, Text
+
+from records.columns import Moment, metadata
+
+overrides = Table(
+    "overrides",
+    metadata,
+    C("id", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("verdict_id", String, nullable=False),
+    C("student_hash", String, nullable=False),
+    C("by", String, nullable=False),
+    C("reason", Text, nullable=False),
+    C("created_at", Moment, nullable=False),
+    Index("overrides_by_verdict", "verdict_id"),
+)
