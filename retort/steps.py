@@ -89,19 +89,6 @@ def collect(
     show(result, json, result.text)
 
 
-def train(
-    task: Task = DEFAULT_TASK,
-    recipe: Annotated[str, typer.Option(help="Recipe by name or YAML file. Default: as in task.yaml.")] = "",
-    json: Json = False,
-) -> None:
-    """Train a student on corrections and trusted labels (Axolotl), and export it for serving."""
-    from flows.train import train_student
-
-    with stepping() as context:
-        result = train_student(context, task, recipe)
-    show(result, json, result.text)
-
-
 def release(
     task: Task = DEFAULT_TASK,
     student: Annotated[str, typer.Option(help="(Beginning of) a student's hash. Default: the newest.")] = "",
@@ -181,5 +168,8 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    for step in (label, retry, collect, confidence, train, release, rollback, retrain, harvest, ask):
+    from retort.training_steps import curve, dataset, train
+
+    steps = (label, retry, collect, confidence, train, dataset, curve, release, rollback, retrain, harvest, ask)
+    for step in steps:
         app.command()(step)

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ("records", "prompts review training evaluation advice", "serving", "flows", "retort")
 FLOORS = {room: number for number, rooms in enumerate(PLAN) for room in rooms.split()}
-TRAINING_ENV = {"training/" + name for name in ("check_recipe", "dequantise", "gguf_fields", "merge", "plugin")}
+TRAINING_ENV = {
+    "training/" + name for name in ("check_recipe", "dequantise", "gguf_fields", "merge", "plugin", "validate")
+}
 """Scripts that run in the environment of Axolotl, by its own interpreter."""
 DOORS = {
     # a vendor in its one room
