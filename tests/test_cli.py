@@ -30,7 +30,7 @@ from retort import cli, steps
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["up", "down", "status", "demo"]
-COMMANDS += ["label", "collect", "train", "release", "rollback", "retrain", "harvest", "ask"]
+COMMANDS += ["label", "collect", "train", "release", "rollback", "retrain", "harvest", "ask", "dataset", "curve"]
 
 
 @dataclass(frozen=True)
