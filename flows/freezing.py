@@ -59,6 +59,8 @@ def _without_leaks(
     context: Context, task: Task, rows: list[Row], documents: list[Document]
 ) -> tuple[list[Row], list[str]]:
     """The rows that may be trained on, and the ids of those left out. Raises InputError where leaks are refused."""
+    if not rows:
+        return rows, []
     used = {row.document_id: row.split for row in rows}
     texts: dict[Split, dict[str, str]] = {split: {} for split in (Split.train, Split.validation, Split.test)}
     for document in documents:
