@@ -10,10 +10,12 @@ from pydantic import BaseModel
 
 from flows.context import Context, find_task
 from flows.freezing import freeze
+from flows.hosting import train_at_provider
 from flows.training import Plan, load_recipe, plan, train_run
 from flows.trials import planned_trials, try_all
 from prompts.task import Task
 from records import registry
+from records.errors import InputError
 from records.types import DatasetVersion, Student
 from training import export, run, sweep
 from training import recipe as recipes
@@ -30,13 +32,15 @@ class Trained(BaseModel):
     sources: dict[str, int]
     recipe: str
     base_model: str
-    steps: int
-    loss: float
+    steps: int | None
+    loss: float | None
     seconds: float
     served_file: str
     validation_loss: float | None = None
     stopped_early: bool = False
     sweep: str = ""
+    trained_by: str = "Axolotl"
+    cost_usd: float | None = None
 
     @property
     def text(self) -> str:
@@ -45,11 +49,16 @@ class Trained(BaseModel):
         sources = ", ".join(f"{n} {name}s" for name, n in self.sources.items())
         checked = "" if self.validation_loss is None else f", validation loss {self.validation_loss:.3f}"
         early = " (stopped early: no better on the validation split)" if self.stopped_early else ""
+        took = f"{self.steps} steps in {self.seconds:.0f} s"
+        if self.steps is None:
+            cost = "not told" if self.cost_usd is None else f"${self.cost_usd:.2f}"
+            took = f"by {self.trained_by} in {self.seconds:.0f} s, cost {cost}"
+        lost = "" if self.loss is None else f", loss {self.loss:.3f}"
         told = (
             f"**{self.task}: {self.model}**\n"
             f"- dataset version {self.dataset_version}: {rows} rows ({sources})\n"
-            f"- {self.base_model} by recipe {self.recipe}: {self.steps} steps in {self.seconds:.0f} s, "
-            f"loss {self.loss:.3f}{checked}{early}\n"
+            f"- {self.base_model} by recipe {self.recipe}: {took}"
+            f"{lost}{checked}{early}\n"
             f"- served from {self.served_file or self.model}"
         )
         return f"{told}\n\n{self.sweep}" if self.sweep else told
@@ -89,6 +98,31 @@ def fit_best(context: Context, task: Task, version: DatasetVersion, recipe: reci
     tried = [one.model_dump(mode="json") for one in ranking]
     found = _fitted(context, task, version, planned, trial.base_model, {"sweep": tried})
     return found.model_copy(update={"sweep": sweep.table(ranking)})
+
+
+def fit_hosted(context: Context, task: Task, version: DatasetVersion, recipe: recipes.Recipe) -> Trained:
+    """Have a provider train, wait for it, and note the student that it serves."""
+    hosted = task.training.hosted
+    if hosted is None:
+        raise InputError(f"{task.name} names no training.hosted in task.yaml.")
+    job, student = train_at_provider(context, task, hosted, version, recipe)
+    registry.add_student(context.store, student)
+    return Trained(
+        task=task.name,
+        student=student.hash,
+        model=student.model_name,
+        dataset_version=version.version,
+        rows=version.rows,
+        sources=version.manifest["sources"],
+        recipe=recipe.name,
+        base_model=task.student.base_model,
+        steps=None,
+        loss=None,
+        seconds=float(student.training["seconds"] or 0),
+        served_file="",
+        trained_by=job.provider,
+        cost_usd=job.cost_usd,
+    )
 
 
 def forecast(context: Context, task: str, recipe: str = "", swept: bool = False) -> Forecast:

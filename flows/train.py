@@ -9,8 +9,9 @@ Run as:  retort train --task legal_intake [--dry-run] [--sweep]
 from prefect import flow
 
 from flows.context import Context, Runner, TaskName, call, find_task
-from flows.fitting import Trained, fit, fit_best
+from flows.fitting import Trained, fit, fit_best, fit_hosted
 from flows.freezing import freeze
+from flows.hosting import check_hosted
 from flows.reporting import STUDENT_READY, announce, as_task, publish, reported_workplace
 from flows.training import check_base, load_recipe
 
@@ -37,6 +38,9 @@ def train_student(context: Context, task: str, recipe: str = "", sweep: bool = F
     """The flow's work. Raises InputError for a recipe that Axolotl refuses or where there is nothing to train on."""
     found = find_task(context, task)
     chosen = load_recipe(found, recipe)
+    if found.training.hosted:
+        check_hosted(found, found.training.hosted, sweep)
+        return run(fit_hosted)(context, found, run(freeze)(context, found), chosen)
     if not sweep:
         check_base(found, found.student.base_model)
     version = run(freeze)(context, found)

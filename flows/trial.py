@@ -8,6 +8,7 @@ if every call was answered; where some failed, the next release asks these again
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
@@ -20,7 +21,7 @@ from evaluation.score import Candidate, candidate
 from flows.context import Context
 from flows.examples import examples_of
 from flows.teacher import teacher_of
-from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
+from prompts.endpoint import Endpoint, base_endpoint, endpoint_of, priced
 from prompts.engine import label_many
 from prompts.parse import parse
 from prompts.pool import teacher_prompt
@@ -102,10 +103,12 @@ def _candidates(context: Context, task: Task, student: Student, documents: list[
     local = context.settings.models
     endpoints = {
         Role.teacher: teacher_of(context, task),
-        Role.student: replace(student_endpoint(task, student.model_name, local), max_in_flight=1),
+        Role.student: replace(priced(endpoint_of(task, student, local, os.environ)), max_in_flight=1),
         Role.base: replace(base_endpoint(task, local), max_in_flight=1),
     }
     found = {role: _candidate(context, task, role, endpoints[role], documents) for role in (Role.teacher, Role.student)}
+    if student.model:  # at a provider: the untuned base is not ours to ask
+        return found
     try:
         found[Role.base] = _candidate(context, task, Role.base, endpoints[Role.base], documents)
     except ServiceError as fault:
@@ -125,7 +128,7 @@ def _candidate(context: Context, task: Task, role: Role, endpoint: Endpoint, doc
     _check_all_were_asked(task, role, done)
     prompt = prompt_fingerprint(task, role is Role.teacher, examples.pool if examples else None)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
-    price = None if role is Role.teacher else task.student.price_per_hour
+    price = None if endpoint.dialect == "hosted" or role is Role.teacher else task.student.price_per_hour
     name = endpoint.model.removeprefix("openai/")
     return candidate(f"{name} (untuned)" if role is Role.base else name, role, answers, price)
 

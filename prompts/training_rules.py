@@ -57,6 +57,12 @@ class Hosted(Section):
     input_price: Price | None = None
     output_price: Price | None = None
 
+    @property
+    def asked_at(self) -> str | None:
+        """Where its students are asked; None: LiteLLM knows the provider's own address."""
+        inner = "/inference/v1" if self.provider == "fireworks" else ""
+        return f"{self.api_base.rstrip('/')}{inner}" if self.api_base else None
+
 
 class Training(Section):
     """When there is enough to train: corrections in all, and new ones since the last dataset version; and how.

@@ -1,6 +1,6 @@
 """The tables of the store, as SQLAlchemy Core. A column has the name of the record's field: a record is a row.
 
-Changing this file, or `records.tables_asking`, means adding a migration under `records/migrations/versions/` (a test
+Changing this file, or another `records.tables_*`, means adding a migration under `records/migrations/versions/` (a test
 compares the two).
 """
 
@@ -11,6 +11,7 @@ from sqlalchemy.types import BigInteger
 from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_training import training_jobs
 
 __all__ = [
     "batches",
@@ -31,6 +32,7 @@ __all__ = [
     "runs",
     "students",
     "tasks",
+    "training_jobs",
     "verdicts",
 ]
 
@@ -145,6 +147,7 @@ students = Table(
     C("recipe", Text, nullable=False),
     C("path", Text, nullable=False),
     C("served_file", Text, nullable=False),
+    C("model", Text),
     C("training", _json, nullable=False),
     C("created_at", Moment, nullable=False),
 )

@@ -60,7 +60,7 @@ DOORS = {
     "jsonschema": {"prompts", "review"},
     "aiohttp": {"prompts", "serving"},
     "aiolimiter": {"prompts"},
-    "httpx": {"prompts/litellm_door", "review", "serving/provider"},
+    "httpx": {"prompts/litellm_door", "review", "serving/provider", "training/hosted_wire"},
     "requests": {"retort/gateway_client"},
     "uvicorn": {"review/embedded", "serving/gateway"},
 }
