@@ -1,5 +1,6 @@
 """Trainings at a provider: started once, waited for over restarts, refused where rows may not leave, asked."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,14 +15,17 @@ from task_folders import CHOICE, make_task, write_task
 
 from flows.context import Context
 from flows.freezing import freeze
+from flows.release import release_student
 from flows.train import train_student
 from prompts.ask import ask
 from prompts.endpoint import endpoint_of
 from prompts.litellm_door import close
-from records import registry, training_jobs
+from records import ledger, registry, training_jobs
 from records.errors import InputError, ServiceError
 from records.training_jobs import JobState
-from records.types import Outcome, Split
+from records.types import Decision, Outcome, Role, Split
+from serving.answering import Answering
+from serving.journal import Journal
 from training import recipe
 from training.hosted import train_hosted
 from training.hosted_wire import Wire
@@ -197,6 +201,39 @@ async def test_a_hosted_student_is_asked_at_its_provider_by_its_name_and_key(
         await close()
     assert (reply.outcome, reply.value) == (Outcome.answered, "lease")
     assert standin.counts["asked"] >= 1
+
+
+def test_a_hosted_student_is_judged_by_its_calls_and_answers_in_production(
+    context: Context, tmp_path: Path, standin: StandinTrainer
+):
+    base = f"{standin.url}/v1"
+    teacher = {"api_base": base, "api_key_env": "TRAINER_KEY", "input_price": 1, "output_price": 1, "mode": "generate"}
+    rule = {"gate": {"min_test_documents": 3}}
+    task = corrected(context, tmp_path / "mail", hosted(standin, "together"), teacher=teacher, **rule)
+    people_say(context, task, {d.id: "lease" for d in arrive(context, task, *texts(Split.test, 4))})
+    trained = train_student(context, str(task.folder))
+    judged = release_student(context, str(task.folder))
+    student = registry.student(context.store, trained.student)
+    prompt = student.training["prompt"]
+    labels = ledger.labels(context.store, task.name, Role.student, str(student.model), prompt)
+    assert [label.value for label in labels] == ["lease"] * 4
+    assert all(label.cost_usd == pytest.approx(22 * 0.2e-6) for label in labels)
+    assert judged.student == student.hash and ledger.labels(context.store, task.name, Role.base, "x", prompt) == []
+    verdict = next(v for v in registry.task_verdicts(context.store, task.name) if v.id == judged.verdict)
+    registry.add_verdict(context.store, verdict.model_copy(update={"id": "yes", "decision": Decision.approved}))
+    registry.release(context.store, task.name, student.hash, "yes")
+    served = asyncio.run(served_by(context, task))
+    assert (served.content, served.fallback, served.source) == ("lease", False, f"{task.name}@1 {student.model}")
+
+
+async def served_by(context: Context, task):
+    journal = Journal(context.store)
+    answering = Answering(context.store, "http://127.0.0.1:9/v1", os.environ, journal)
+    try:
+        return await answering.answer(task, "A garden, it is about the lease.")
+    finally:
+        journal.close()
+        await close()
 
 
 def registry_student(context: Context, task, version, model: str | None):
