@@ -1,13 +1,12 @@
 """curve: parts of the newest dataset trained and measured on validation -> what more corrections would bring.
 
 Each part is a run of its own that is found again; the whole is the very run of `train`. TF-IDF on the same rows stands
-beside it. The curve is kept by the dataset's hash, where the report of the gate finds it (`curve_of`).
+beside it. The curve is kept by the dataset's hash, where the report of the gate finds it (`flows.curves`).
 
 Run as:  retort curve --task legal_intake
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from evaluation import baseline
 from evaluation.learning_curve import LearningCurve, Sized, forecasts, points
 from evaluation.score import same
 from flows.context import Context, Runner, TaskName, call, find_task
+from flows.curves import keep_curve
 from flows.freezing import freeze
 from flows.reporting import as_task, publish, reported_workplace
 from flows.training import check_base, load_recipe, measure_run, plan, train_run
@@ -103,14 +103,8 @@ def measure_curve(
         baseline=points(simple),
         baseline_forecasts=forecasts(simple, more, _TRAINED_ON),
     )
-    _keep(_place(context, task, version), found)
+    keep_curve(context, found)
     return found
-
-
-def curve_of(context: Context, task: Task, dataset_hash: str) -> LearningCurve | None:
-    """The curve that was measured on this dataset, if one was."""
-    path = _folder(context, task) / f"{dataset_hash[:12]}.json"
-    return LearningCurve.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _part(context: Context, task: Task, version: DatasetVersion, share: int) -> Path:
@@ -138,17 +132,3 @@ def _answers(context: Context, task: Task, path: Path) -> dict[str, tuple[str, A
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-
-
-def _folder(context: Context, task: Task) -> Path:
-    return context.settings.folder("runs", task.name, "curves").absolute()
-
-
-def _place(context: Context, task: Task, version: DatasetVersion) -> Path:
-    return _folder(context, task) / f"{version.hash[:12]}.json"
-
-
-def _keep(path: Path, found: LearningCurve) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)

@@ -10,7 +10,8 @@ from task_folders import make_task
 from training_standin import make_standin
 
 from flows.context import Context
-from flows.curve import curve_of, learning_curve
+from flows.curve import learning_curve
+from flows.curves import curve_of
 from flows.fitting import forecast
 from flows.freezing import freeze
 from flows.training import load_recipe, plan, train_run
@@ -80,8 +81,8 @@ def test_a_learning_curve_trains_on_parts_and_is_kept_where_the_report_finds_it(
     assert [(p.rows, p.accuracy.value) for p in found.points] == [(2, 2 / 6), (4, 4 / 6), (8, 1.0)]
     assert [p.rows for p in found.baseline] == [2, 4, 8] and found.documents == 6
     assert found.forecasts[0].rows == 8 + 70 and 0 <= found.forecasts[0].gain.value < 0.5  # type: ignore[operator]
-    assert curve_of(trainer, task, found.dataset_hash) == found
-    assert curve_of(trainer, task, "0" * 64) is None
+    assert curve_of(trainer, task.name, found.dataset_hash) == found
+    assert curve_of(trainer, task.name, "0" * 64) is None
     assert calls(trainer, task) == 3
     planned = plan(
         trainer, task, Path(freeze(trainer, task).path), load_recipe(task, ""), task.student.base_model, True
