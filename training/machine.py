@@ -15,7 +15,7 @@ from pydantic import Field
 from records.types import Record
 
 _MEMINFO = Path("/proc/meminfo")
-_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 class Gpu(Record):
@@ -55,9 +55,12 @@ def _system_bytes() -> int | None:
 
 def _container_bytes() -> int | None:
     try:
-        return int(_LIMIT.read_text(encoding="ascii")) - int(_USED.read_text(encoding="ascii"))
+        limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
+        used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
+        stated = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines())
     except (OSError, ValueError):  # no cgroup v2, or `max`: no limit
         return None
+    return limit - used + int(stated.get("inactive_file", 0))  # files in the cache give way
 
 
 def _gpus() -> list[Gpu]:
