@@ -37,8 +37,8 @@ def validated(
 ) -> list[Validated]:
     """The run on the validation split, by document id. `answers`: all that may be said (a choice); empty: anything.
 
-    12 s for 13 documents of 40 tokens with SmolLM2-135M on two busy cores, most of it the start. Raises InputError where the
-    dataset has no validation rows.
+    12 s for 13 documents of 40 tokens with SmolLM2-135M on two busy cores, most of it the start. Raises InputError
+    where the dataset has no validation rows.
     """
     name = hashlib.sha256(json.dumps(list(answers)).encode()).hexdigest()[:8]
     kept = result.run / f"validation-{name}.json"
