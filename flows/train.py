@@ -14,6 +14,7 @@ from flows.freezing import freeze
 from flows.hosting import check_hosted
 from flows.reporting import STUDENT_READY, announce, as_task, publish, reported_workplace
 from flows.training import check_base, load_recipe
+from flows.trials import trials_of
 
 __all__ = ["Trained", "freeze", "train", "train_student"]
 
@@ -43,5 +44,7 @@ def train_student(context: Context, task: str, recipe: str = "", sweep: bool = F
         return run(fit_hosted)(context, found, run(freeze)(context, found), chosen)
     if not sweep:
         check_base(found, found.student.base_model)
+    else:
+        trials_of(found)
     version = run(freeze)(context, found)
     return run(fit_best if sweep else fit)(context, found, version, chosen)
