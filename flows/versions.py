@@ -49,7 +49,6 @@ def dataset_version(context: Context, name: str, version: int) -> DatasetVersion
     found = [one for one in known if one.version == version] if version else known[-1:]
     if not found:
         there = ", ".join(str(one.version) for one in known) or "none"
-        raise InputError(
-            f"{name} has no dataset version{f' {version}' if version else ''}: there are {there}. `retort train` makes one."
-        )
+        which = f" {version}" if version else ""
+        raise InputError(f"{name} has no dataset version{which}: there are {there}. `retort train` makes one.")
     return found[0]
