@@ -21,7 +21,7 @@ class Section(Record):
     text: list[str] = Field(default_factory=list)
     head: list[str] = Field(default_factory=list)
     rows: list[list[str]] = Field(default_factory=list)
-    picture: str = Field("", pattern=r"^(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+)?$")
+    picture: str = Field(default="", pattern=r"^(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+)?$")
 
 
 class CurvePoint(Record):

@@ -15,8 +15,9 @@ from evaluation.judge import LIVE, Absent
 from evaluation.score import Candidate, candidate
 from flows.context import Context
 from flows.examples import examples_of
+from flows.student import student_of
 from flows.teacher import teacher_of
-from prompts.endpoint import Endpoint, base_endpoint, student_endpoint
+from prompts.endpoint import Endpoint, base_endpoint
 from prompts.engine import label_many
 from prompts.parse import parse
 from prompts.render import prompt_fingerprint
@@ -43,11 +44,11 @@ def contestants(context: Context, task: Task, student: Student, documents: list[
     local = context.settings.models
     found = Contestants(
         _asked(context, task, Role.teacher, teacher_of(context, task), documents),
-        _asked(context, task, Role.student, _alone(student_endpoint(task, student.model_name, local)), documents),
+        _asked(context, task, Role.student, _alone(student_of(context, task, student)), documents),
     )
     _ask_rival(context, task, student, documents, found)
     for role in (Role.base, Role.shown):
-        why = _not_asked(task, role)
+        why = _not_asked(task, student, role)
         if why:
             found.absent.append(Absent(name=_called(task.student.base_model, role), why=why))
             continue
@@ -62,8 +63,10 @@ def contestants(context: Context, task: Task, student: Student, documents: list[
     return found
 
 
-def _not_asked(task: Task, role: Role) -> str:
+def _not_asked(task: Task, student: Student, role: Role) -> str:
     """Why a base model is not asked in this role; empty where it is."""
+    if student.model:
+        return "is at the provider that trained the student"
     if role is not Role.shown:
         return ""
     if task.teacher.api_base == "local" and task.teacher.model == f"openai/{task.student.base_model}":
@@ -88,7 +91,7 @@ def _ask_rival(context: Context, task: Task, student: Student, documents: list[D
         return
     known = taskbook.definition(context.store, task.name, str(rival.training.get("task", "")))
     taught = restore_task(*known) if known else task
-    endpoint = _alone(student_endpoint(task, rival.model_name, context.settings.models))
+    endpoint = _alone(student_of(context, taught, rival))
     try:
         asked = _asked(context, taught, Role.student, endpoint, documents)
     except ServiceError as fault:  # what it answered before is known; the rest counts as right for it
@@ -110,7 +113,7 @@ def _asked(context: Context, task: Task, role: Role, endpoint: Endpoint, documen
 def _answers(context: Context, task: Task, role: Role, endpoint: Endpoint, pool: str | None) -> Candidate:
     prompt = prompt_fingerprint(task, role.taught, pool)
     answers = ledger.labels(context.store, task.name, role, endpoint.model, prompt)
-    price = None if role is Role.teacher else task.student.price_per_hour
+    price = None if role is Role.teacher or endpoint.dialect == "hosted" else task.student.price_per_hour
     return candidate(_called(endpoint.model.removeprefix("openai/"), role), role, answers, price)
 
 

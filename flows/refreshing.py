@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flows.context import Context
-from prompts.endpoint import student_endpoint
+from flows.student import student_of
 from prompts.engine import label_many
 from prompts.render import prompt_fingerprint
 from prompts.task import Task
@@ -69,7 +69,7 @@ def _student_labels(context: Context, task: Task, ids: Iterable[str]) -> tuple[d
     student, prompt = registry.student(context.store, live.student_hash), prompt_fingerprint(task, teaching=False)
     if student.training.get("prompt") != prompt:
         return None, f"{student.model_name} was trained with another prompt than today's"
-    endpoint = replace(student_endpoint(task, student.model_name, context.settings.models), max_in_flight=1)
+    endpoint = replace(student_of(context, task, student), max_in_flight=1)
     documents = list(library.get(context.store, task.name, ids).values())
     try:
         asyncio.run(label_many(context.store, task, documents, endpoint, Role.student, context.progress))

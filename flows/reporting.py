@@ -83,6 +83,7 @@ class _Board:
     def tell(self, stage: str, done: int, total: int, note: str) -> None:
         if stage not in self._stages:
             self._logger.info("%s", stage)
+        if stage not in self._stages or done < self._stages[stage][0]:  # begun again, by the next of several trainings
             self._began[stage] = (time.monotonic(), done)
         self._stages[stage] = (done, total, note)
 

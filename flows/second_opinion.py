@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from flows.asking import Asked, summed
 from flows.context import Context
+from flows.student import student_of
 from prompts.calibration import logits
-from prompts.endpoint import student_endpoint
 from prompts.engine import label_many
 from prompts.render import prompt_fingerprint
 from prompts.scoring import choose
@@ -37,7 +37,7 @@ def ask_student(context: Context, task: Task) -> Asked:
     ids = [i for i in library.Stream(context.store, task.name).ids if i not in answered]
     places = kindred.places(context.store, task.name, ids)
     chosen = [i for i in ids if places[i].split in (Split.train, Split.validation)]
-    endpoint = student_endpoint(task, student.model_name, context.settings.models)
+    endpoint = student_of(context, task, student)
     documents = library.Stream(context.store, task.name, chosen)
 
     def told(stage: str, done: int, total: int, note: str) -> None:

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field("", description="the only hosts the services may speak to, by commas; empty: any")
     threads: int = Field(0, ge=0, description="CPU threads for training and serving; 0: by the cores")
 
+    gpus: int = Field(0, ge=0, description="GPUs for a training; 0: as the recipe says")
+
     @property
     def store(self) -> str:
         """The store's URL."""

@@ -17,11 +17,11 @@ from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
 from evaluation.judge import Absent, Judgement, Measurements, judge
 from evaluation.load import Load
 from evaluation.score import Candidate
-from evaluation.sections import Section
 from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
 from flows.load import cost_of, measure_load, measured_as
-from prompts.endpoint import student_endpoint
+from flows.report_sections import sections
+from flows.student import student_of
 from prompts.litellm_door import table_prices
 from prompts.pool import teacher_prompt
 from prompts.render import prompt_fingerprint
@@ -85,14 +85,15 @@ def _measurements(context: Context, task: Task, student: Student, asked: Contest
     A student is measured once in the same way: a gate that is asked again until the machine is quiet decides nothing.
     """
     absent = list(asked.absent)
-    endpoint = student_endpoint(task, student.model_name, context.settings.models)
+    endpoint = student_of(context, task, student)
     way = measured_as(task, endpoint)
     loads = _measured_before(context, task, student, way)
     try:
         loads = loads or measure_load(context, task, endpoint)
     except ServiceError as fault:
         absent.append(Absent(name="the endpoint under load", why=f"could not be measured: {fault}"))
-    cost, prices = cost_of(context, task, loads), prices_of(task)
+    cost = None if student.model else cost_of(context, task, loads)  # a provider's student costs by the token
+    prices = prices_of(task)
     return Measurements(load=loads, measured_as=way if loads else "", student_cost=cost, prices=prices, absent=absent)
 
 
@@ -145,9 +146,9 @@ def verdict_of(context: Context, task: Task, student: Student) -> Verdict | None
 
 def _written(context: Context, task: Task, student: Student, judgement: Judgement, id_: str) -> Verdict:
     """The report on disk, then the verdict in the store: a verdict never names a page that is not there."""
-    lineage, sections = _lineage(context, task, student), _sections(context, task, student)
+    lineage, others = _lineage(context, task, student), sections(context, task, student)
     path = context.settings.folder("reports", task.name).absolute() / f"{id_}.html"
-    report.write(report.html(judgement, lineage, _texts(context, task.name, judgement), sections), path)
+    report.write(report.html(judgement, lineage, _texts(context, task.name, judgement), others), path)
     verdict = Verdict(
         id=id_,
         task=task.name,
@@ -158,18 +159,13 @@ def _written(context: Context, task: Task, student: Student, judgement: Judgemen
         decision=judgement.ruling.decision,
         reasons=judgement.ruling.reasons,
         report={
-            **report.as_dict(judgement, lineage, sections),
+            **report.as_dict(judgement, lineage, others),
             "summary": report.summary_markdown(judgement, lineage, str(path)),
         },
         report_path=str(path),
     )
     registry.add_verdict(context.store, verdict)
     return verdict
-
-
-def _sections(context: Context, task: Task, student: Student) -> list[Section]:
-    """What other rooms have to say in the report, a line each: a `Section`, made from what they found."""
-    return []
 
 
 def rewrite(context: Context, verdict: Verdict, overrides: Sequence[Override]) -> None:

@@ -103,9 +103,13 @@ class Teacher(Section):
 
 
 class StudentSpec(Section):
-    """The small model to be trained: from which base, by which recipe, served where, at what price an hour."""
+    """The small model to be trained: from which base, by which recipe, served where, at what price an hour.
+
+    `base_revision`: the commit (or tag) of a base model on a hub, so that it is the same one in a year.
+    """
 
     base_model: str = "smollm2-135m-instruct"
+    base_revision: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w./-]{0,127}$")
     recipe: str = "cpu-135m"
     api_base: str = Field(default="local", pattern=r"^(local|https?://\S+)$")
     price_per_hour: Price = 0.0

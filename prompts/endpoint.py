@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from prompts.definition import ChoiceAnswer, Task, Teacher
 from prompts.privacy import check_model, check_unmasked, masks
 from records.errors import InputError
+from records.types import Student
 
 Dialect = Literal["llama.cpp", "vllm", "hosted"]
 _LOCAL_LOGPROBS = 1_000
@@ -168,6 +169,21 @@ def student_endpoint(task: Task, model_name: str, local_url: str) -> Endpoint:
     return _for_task(own, task, _STUDENT_LOGPROBS if own.dialect == "llama.cpp" else None)
 
 
+def endpoint_of(task: Task, student: Student, local_url: str, environ: Mapping[str, str]) -> Endpoint:
+    """Where a student is asked: one's own server, or LiteLLM's way to the provider of it. Raises InputError when the
+    task's privacy forbids it or the key is not set.
+    """
+    own, spec = student_endpoint(task, student.model_name, local_url), task.training.hosted
+    if student.model is None:
+        return own
+    address, key = (spec.asked_at, environ.get(spec.api_key_env)) if spec else (None, None)
+    check_model(task, student.model, address, "student")
+    check_unmasked(task, address, "student")
+    prices = (spec.input_price, spec.output_price) if spec else (None, None)
+    shape = replace(own, dialect="hosted", top_logprobs=_OTHER_LOGPROBS, input_price=prices[0], output_price=prices[1])
+    return replace(shape, model=student.model, api_base=address, api_key=key)
+
+
 def base_endpoint(task: Task, local_url: str) -> Endpoint:
     """The student's base model before any training, asked as the student is, but for more log-probabilities."""
     return _for_task(student_endpoint(task, task.student.base_model, local_url), task, None)
@@ -183,7 +199,7 @@ def priced(endpoint: Endpoint) -> Endpoint:
     if found is None:
         raise InputError(
             f"the price of {endpoint.model!r} is not known. Give teacher.input_price and teacher.output_price "
-            "in task.yaml (US dollars per million tokens; 0 if it is free)."
+            "(a hosted student's: of training.hosted) in task.yaml (US dollars per million tokens; 0 if it is free)."
         )
     given, said = _first(endpoint.input_price, found[0]), _first(endpoint.output_price, found[1])
     return replace(endpoint, input_price=given, output_price=said)

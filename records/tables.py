@@ -15,6 +15,7 @@ from records.tables_asking import batches, charges, claims, embeddings, pools, r
 from records.tables_gate import overrides
 from records.tables_history import edits, label_names, suggestions
 from records.tables_people import desk_cursors, second_answers, second_looks
+from records.tables_training import training_jobs
 
 __all__ = [
     "advices",
@@ -44,6 +45,7 @@ __all__ = [
     "students",
     "suggestions",
     "tasks",
+    "training_jobs",
     "verdicts",
 ]
 
@@ -160,6 +162,7 @@ students = Table(
     C("recipe", Text, nullable=False),
     C("path", Text, nullable=False),
     C("served_file", Text, nullable=False),
+    C("model", Text),
     C("training", _json, nullable=False),
     C("created_at", Moment, nullable=False),
 )

@@ -181,7 +181,10 @@ class DatasetVersion(Record):
 
 
 class Student(Record):
-    """A fine-tuned model that can be served. `hash` is that of the file that is served. Grain: one per hash."""
+    """A fine-tuned model that can be served. `hash` is that of the file that is served. Grain: one per hash.
+
+    `model`: the LiteLLM string of one that a provider trained and serves, which has no file; None: from `served_file`.
+    """
 
     hash: str
     task: str
@@ -190,13 +193,14 @@ class Student(Record):
     recipe: str
     path: str
     served_file: str
+    model: str | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime = Field(default_factory=now)
 
     @property
     def model_name(self) -> str:
-        """The name under which the model server offers it."""
-        return f"student-{self.hash[:12]}"
+        """The name under which the model server offers it, or the provider's LiteLLM string."""
+        return self.model or f"student-{self.hash[:12]}"
 
 
 class Verdict(Record):

@@ -110,19 +110,6 @@ def collect(
     show(result, json, result.text)
 
 
-def train(
-    task: Task = DEFAULT_TASK,
-    recipe: Annotated[str, typer.Option(help="Recipe by name or YAML file. Default: as in task.yaml.")] = "",
-    json: Json = False,
-) -> None:
-    """Train a student on corrections and trusted labels (Axolotl), and export it for serving."""
-    from flows.train import train_student
-
-    with stepping() as context:
-        result = train_student(context, task, recipe)
-    show(result, json, result.text)
-
-
 def release(
     task: Task = DEFAULT_TASK,
     student: Annotated[str, typer.Option(help="(Beginning of) a student's hash. Default: the newest.")] = "",
@@ -230,6 +217,8 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
+    from retort.training_steps import curve, dataset, train
+
     for step in (
         measure,
         advise,
@@ -240,6 +229,8 @@ def add_to(app: typer.Typer) -> None:
         confidence,
         audit,
         train,
+        dataset,
+        curve,
         release,
         rollback,
         retrain,

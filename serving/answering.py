@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from prompts.ask import Choose, ask
-from prompts.endpoint import Endpoint, priced, student_endpoint, teacher_endpoint
+from prompts.endpoint import Endpoint, endpoint_of, priced, teacher_endpoint
 from prompts.render import answer_text
 from prompts.reply import Reply
 from prompts.task import ChoiceAnswer, Task, restore_task
 from records import registry, taskbook
 from records.errors import InputError, ServiceError
 from records.store import Store
-from records.types import Answer, Outcome, Release, Request
+from records.types import Answer, Outcome, Release, Request, Student
 from serving.exampleshelf import ExampleShelf
 from serving.journal import Journal
 from serving.taskshelf import TaskShelf
@@ -68,7 +68,7 @@ class Answering:
         """`model_url`: the local model server, with or without `/v1`."""
         self._store, self._model_url, self._environ, self._journal = store, model_url, environ, journal
         self._tasks, self._examples = TaskShelf(store), ExampleShelf(store, environ)
-        self._served: dict[str, tuple[str, Task | None]] = {}
+        self._served: dict[str, tuple[Student, Task | None]] = {}
 
     async def task(self, name: str) -> Task:
         """The task as its folder has it now. Raises InputError when the store does not know it."""
@@ -93,15 +93,16 @@ class Answering:
     async def _ask(self, task: Task, text: str, release: Release | None) -> _Asked:
         if release is None:
             return await self._ask_teacher(task, text, fallback=False)
-        name, taught = await asyncio.to_thread(self._student, release)
+        student, taught = await asyncio.to_thread(self._student, release)
+        name = student.model_name
         # One try: where the student does not answer at once, the teacher is the better second try.
         try:
-            endpoint = replace(student_endpoint(task, name, self._model_url), retries=0)
-            reply = await _try(endpoint, taught or task, text, teaching=False)
+            endpoint = _with_price(endpoint_of(task, student, self._model_url, self._environ))
+            reply = await _try(replace(endpoint, retries=0), taught or task, text, teaching=False)
         except InputError as fault:  # the task's privacy forbids its address
             reply = Reply(Outcome.failed, error=str(fault))
         if reply.outcome is Outcome.answered:
-            return _Asked(reply, f"openai/{name}", f"{release.name} {name}")
+            return _Asked(reply, endpoint.model, f"{release.name} {name}")
         _log.warning("%s: %s %s (%s): the teacher answers", release.name, name, reply.outcome.value, reply.error)
         return await self._ask_teacher(task, text, fallback=True)
 
@@ -115,8 +116,8 @@ class Answering:
         reply = await _try(endpoint, task, text, True, choose)
         return _Asked(reply, endpoint.model, f"{task.name}@teacher {endpoint.model}", fallback)
 
-    def _student(self, release: Release) -> tuple[str, Task | None]:
-        """The name under which a release's student is served, and the task as it was when that student was trained.
+    def _student(self, release: Release) -> tuple[Student, Task | None]:
+        """A release's student, and the task as it was when that student was trained.
 
         A prompt that is edited afterwards is the teacher's and the next student's; this one was judged with its own.
         A hash never changes its student: kept.
@@ -124,7 +125,7 @@ class Answering:
         if release.student_hash not in self._served:
             student = registry.student(self._store, release.student_hash)
             found = taskbook.definition(self._store, release.task, str(student.training.get("task", "")))
-            self._served[student.hash] = (student.model_name, restore_task(*found) if found else None)
+            self._served[student.hash] = (student, restore_task(*found) if found else None)
         return self._served[release.student_hash]
 
 

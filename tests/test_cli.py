@@ -31,6 +31,7 @@ from retort import cli, steps
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["up", "down", "status", "demo"]
 COMMANDS += ["measure", "advise", "label", "collect", "train", "release", "rollback", "retrain", "harvest", "ask"]
+COMMANDS += ["dataset", "curve"]
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,10 @@ def test_an_unknown_task_is_one_sentence_and_exit_code_2(retort, words):
         (("ask", "  "), "the document is empty"),
         (("train",), "no row to train on for task 'legal_intake'"),
         (("train", "--recipe", "gpu-900b"), "no recipe 'gpu-900b'"),
+        (("train", "--sweep"), "legal_intake has no training.sweep in task.yaml"),
+        (("dataset", "diff", "1"), "`retort dataset diff` takes two versions"),
+        (("dataset", "card"), "legal_intake has no dataset version: there are none"),
+        (("curve", "--shares", "25;100"), "--shares is '25;100': give whole numbers above 0"),
         (("release",), "legal_intake has no student yet: run `retort train"),
         (("label", "--dry-run", "--documents", "/nowhere.jsonl"), "/nowhere.jsonl"),
         (("label", "--task", "/nowhere/", "--dry-run"), "no task.yaml in there"),
@@ -179,6 +184,21 @@ def test_an_unknown_student_is_one_sentence_and_exit_code_2(retort, home, tmp_pa
     context.store.close()
     ran = retort("release", "--task", "mail", "--student", "zzz")
     assert ran.code == 2 and "begins with 'zzz'" in one_sentence(ran)
+
+
+def test_versions_are_compared_a_card_is_shown_and_a_training_is_told_before_it_starts(retort, home, tmp_path):
+    context = context_at(home)
+    task = find_task(context, str(write_task(tmp_path / "mail")))
+    documents = arrive(context, task, *texts(Split.train, 3))
+    for count in (2, 3):
+        people_say(context, task, {d.id: "lease" for d in documents[:count]})
+        freeze(context, task)
+    context.store.close()
+    told = only_json(retort("dataset", "diff", "1", "2", "--task", "mail", "--json"))
+    assert (told["added"], told["kept"], told["changed"]) == ({"train": {"lease": 1}}, 2, {})
+    assert "# Mail, version 2" in retort("dataset", "card", "--task", "mail").out
+    dry = retort("train", "--dry-run", "--task", "mail")
+    assert dry.code == 0 and "dataset version 2, 3 train" in dry.out and "nothing was trained" in dry.out
 
 
 def test_all_faults_of_a_task_are_told_at_once(retort, tmp_path):

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ("records", "prompts review training evaluation advice", "serving", "flows", "retort")
 FLOORS = {room: number for number, rooms in enumerate(PLAN) for room in rooms.split()}
-TRAINING_ENV = {"training/" + name for name in ("check_recipe", "dequantise", "gguf_fields", "merge", "plugin")}
+TRAINING_ENV = {
+    "training/" + name for name in ("check_recipe", "dequantise", "gguf_fields", "merge", "plugin", "validate")
+}
 """Scripts that run in the environment of Axolotl, by its own interpreter."""
 DOORS = {
     # a vendor in its one room
@@ -60,7 +62,7 @@ DOORS = {
     "jsonschema": {"prompts", "review"},
     "aiohttp": {"prompts", "serving"},
     "aiolimiter": {"prompts"},
-    "httpx": {"prompts/litellm_door", "review", "serving/provider"},
+    "httpx": {"prompts/litellm_door", "review", "serving/provider", "training/hosted_wire"},
     "requests": {"retort/gateway_client"},
     "uvicorn": {"review/embedded", "serving/gateway"},
 }

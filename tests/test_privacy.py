@@ -273,9 +273,12 @@ def test_a_recipe_that_tells_others_of_the_training_is_refused_in_one_sentence(t
     context.store.close()
 
 
-def test_shipped_recipes_tell_nobody():
-    for file in sorted(recipe.FOLDER.glob("*.yaml")):
-        recipe.check_sealed(recipe.load(file.stem))
+def test_shipped_recipes_tell_nobody_and_several_machines_are_refused():
+    names = {file.stem for file in recipe.FOLDER.glob("*.yaml")}
+    for name in sorted(names - {"machines-ray"}):
+        recipe.check_sealed(recipe.load(name))
+    with pytest.raises(InputError, match="use_ray, which speaks to other hosts"):
+        recipe.check_sealed(recipe.load("machines-ray"))
 
 
 # --- every vendor's switch, and the guard

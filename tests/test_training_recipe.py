@@ -19,8 +19,8 @@ def write(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_the_two_recipes_are_shipped():
-    assert SHIPPED == ["cpu-135m", "gpu-7b-qlora"]
+def test_a_recipe_is_shipped_for_each_kind_of_machine():
+    assert SHIPPED == ["cpu-135m", "gpu-7b-qlora", "gpu-80gb-lora", "gpus-fsdp", "machines-ray"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

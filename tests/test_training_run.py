@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from training_standin import make_standin
 
 from prompts.tokenizer import tokenizer_of
 from records.errors import InputError, ServiceError
-from training import base, dataset, export, recipe, run
+from training import base, dataset, export, measure, recipe, run
 from training.environment import run_in_training
 
 
@@ -216,6 +217,23 @@ def test_the_served_student_answers_with_what_it_learned(small_training: SmallTr
         said = post(server.listening_address + "/v1/chat/completions", body)["choices"][0]["message"]["content"]
         right, total = right + (said == row.messages[-1]["content"]), total + 1
     assert right >= 0.8 * total
+
+
+@pytest.mark.real
+def test_a_trained_run_is_asked_its_answers_and_how_likely_they_are(
+    small_training: SmallTraining, tmp_path: Path, real_training_python: Path
+):
+    """On its own training rows, which it knows by heart."""
+    shutil.copyfile(small_training.data / "train.jsonl", tmp_path / "validation.jsonl")
+    result = small_training.result.model_copy(update={"run": tmp_path})
+    (tmp_path / "output").symlink_to(small_training.result.output)
+    found = measure.validated(result, tmp_path, real_training_python, ["debt", "lease"])
+    assert len(found) == sum(row.split == "train" for row in small_rows())
+    assert {row.said for row in found} <= {"debt", "lease"}
+    assert sum(row.right for row in found) >= 0.8 * len(found)
+    right, wrong = ([row.nats for row in found if row.right is kind] for kind in (True, False))
+    assert 0 < sum(right) / len(right) < 1 and all(nats > 0.3 for nats in wrong)
+    assert measure.validated(result, tmp_path, Path("none"), ["debt", "lease"]) == found
 
 
 def post(url: str, body: dict) -> dict:

@@ -5,7 +5,7 @@ too, is looked up in Axolotl's pydantic schema; then its validators run. (`axolo
 but in 0.19.0 it fails on a torch type and falls back to a list without the nested keys.)
 
     echo '{"adapter": "lora"}' | python -m training.check_recipe
-    {"axolotl": "0.19.0", "faults": ["..."]}
+    {"axolotl": "0.19.0", "faults": ["..."], "missing": []}
 """
 
 import contextlib
@@ -15,7 +15,17 @@ import sys
 import typing
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
+
+PACKAGES = {
+    "use_mlflow": "mlflow",
+    "use_wandb": "wandb",
+    "use_tensorboard": "tensorboard",
+    "use_ray": "ray",
+    "deepspeed": "deepspeed",
+}
+"""What a setting needs installed; Axolotl says so only after it has loaded the model, or never."""
 
 
 def main() -> None:
@@ -25,7 +35,14 @@ def main() -> None:
         from axolotl.utils.schemas.config import AxolotlInputConfig
 
         faults = list(unknown_keys(settings, [AxolotlInputConfig], "")) or list(invalid_values(settings))
-    print(json.dumps({"axolotl": version("axolotl"), "faults": faults}))
+    print(json.dumps({"axolotl": version("axolotl"), "faults": faults, "missing": list(missing_packages(settings))}))
+
+
+def missing_packages(settings: dict[str, Any]) -> Iterator[str]:
+    """One sentence for each package that a setting needs and this environment has not."""
+    for key, package in PACKAGES.items():
+        if settings.get(key) and find_spec(package) is None:
+            yield f"{key}: the package {package} is not installed in the training environment"
 
 
 def unknown_keys(settings: dict[str, Any], models: list[Any], place: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
     datasets/legal_intake/3/
         train.jsonl, validation.jsonl   one row per document
         manifest.json                   counts, hashes, sources, the prompt's fingerprint
+        README.md                       the card (`training.card`)
 
 One real row (grain: one per document; `messages` is what Axolotl's `type: chat_template` reads, the rest is lineage):
 
@@ -40,11 +41,12 @@ class Row(Record):
     source: Literal["correction", "trusted label"]
 
 
-def build(task: str, rows: Iterable[Row], folder: Path, prompt: str) -> dict[str, Any]:
+def build(task: str, rows: Iterable[Row], folder: Path, prompt: str, card: str = "") -> dict[str, Any]:
     """Freeze `rows` as the dataset `folder`; the manifest as written. The same rows again change nothing.
 
-    `prompt` is the fingerprint of the prompt that rendered the messages. Raises InputError for a test document, an
-    empty answer, a document given twice, no training row, or a folder that already holds another dataset.
+    `prompt` is the fingerprint of the prompt that rendered the messages; `card` the text beside the rows. Raises
+    InputError for a test document, an empty answer, a document given twice, no training row, or a folder that already
+    holds another dataset.
     """
     ordered = sorted(rows, key=lambda row: row.document_id)
     _check(task, ordered)
@@ -55,6 +57,8 @@ def build(task: str, rows: Iterable[Row], folder: Path, prompt: str) -> dict[str
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     files = {split: _write(partial, split, ordered) for split in (Split.train, Split.validation)}
+    if card:
+        (partial / "README.md").write_text(card, encoding="utf-8")
     manifest = _manifest(task, ordered, prompt, digest) | {"files": {f"{s}.jsonl": f for s, f in files.items()}}
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(partial, folder)

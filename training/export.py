@@ -84,6 +84,7 @@ def _merged(result: TrainResult, training_python: Path, progress: Progress) -> P
     progress("export", 0, 3, "merging the adapter")
     partial = result.run / ".merged"
     shutil.rmtree(partial, ignore_errors=True)
-    run_in_training(training_python, "-m", "training.merge", result.base_model, str(result.output), str(partial))
+    given = [result.base_model, str(result.output), str(partial), *([result.revision] if result.revision else [])]
+    run_in_training(training_python, "-m", "training.merge", *given)
     os.replace(partial, merged)
     return merged

@@ -9,6 +9,7 @@
   the pipe closes and the whole process group ends, so that nobody trains on into a folder that was resumed.
 
 One real line (grain: one per logged step):  {"step": 24, "total": 76, "epoch": 1.26, "loss": 0.2481}
+and of an evaluation:                        {"step": 24, "total": 76, "epoch": 1.26, "validation_loss": 0.3172}
 """
 
 import json
@@ -36,13 +37,14 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
         """Write step, total, epoch and loss; logs without a loss (the closing summary) are left out."""
-        if "loss" not in logs or not state.is_world_process_zero:
+        told = next((key for key in ("loss", "eval_loss") if key in logs), None)
+        if told is None or not state.is_world_process_zero:
             return
         line = {
             "step": state.global_step,
             "total": state.max_steps,
             "epoch": round(float(state.epoch or 0), 2),
-            "loss": round(float(logs["loss"]), 4),
+            "loss" if told == "loss" else "validation_loss": round(float(logs[told]), 4),
         }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

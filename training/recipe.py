@@ -7,7 +7,9 @@ recipes differ in what was meant and in nothing else. Every other key is checked
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ FILLED_IN = (
     "push_dataset_to_hub",
     "special_tokens",
     "chat_template",
+    "revision_of_model",
 )
 _TELLING = (
     "wandb_",
@@ -61,6 +64,8 @@ _TELLERS = (
 )
 _REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _EVALUATION = ("eval_steps", "evals_per_epoch", "eval_strategy")
+_JUDGED = ("early_stopping_patience", "load_best_model_at_end", "metric_for_best_model")
+_EVALUATIONS_AN_EPOCH = 2
 
 
 class Recipe(Record):
@@ -99,8 +104,38 @@ def load(recipe: str, folder: Path | None = None) -> Recipe:
     owned = [key for key in FILLED_IN if key in settings]
     if owned:
         raise InputError(f"{path} sets {', '.join(owned)}: Retort fills that in. Remove it from the recipe.")
-    canonical = json.dumps(settings, sort_keys=True, default=str)
-    return Recipe(name=path.stem, path=path, settings=settings, hash=hashlib.sha256(canonical.encode()).hexdigest())
+    return Recipe(name=path.stem, path=path, settings=settings, hash=_hash(settings))
+
+
+def varied(recipe: Recipe, **changes: Any) -> Recipe:
+    """The recipe with other values for some settings (None: without it), under a name that says so."""
+    if not changes:
+        return recipe
+    settings = {key: value for key, value in (recipe.settings | changes).items() if value is not None}
+    told = ", ".join(f"{key} {value}" for key, value in sorted(changes.items()) if value is not None)
+    return recipe.model_copy(update={"name": f"{recipe.name} ({told})", "settings": settings, "hash": _hash(settings)})
+
+
+def stopping_early(recipe: Recipe, rows: int, patience: int, gpus: int = 1) -> Recipe:
+    """The recipe with early stopping: evaluated twice an epoch, ended after `patience` evaluations that are no better.
+
+    The student is then the best checkpoint, not the last. `rows` are those that are trained on. A recipe that says how
+    it stops by itself stays as it is.
+    """
+    if patience == 0 or "early_stopping_patience" in recipe.settings:
+        return recipe
+    at_once = int(recipe.settings.get("micro_batch_size", 1)) * int(
+        recipe.settings.get("gradient_accumulation_steps", 1)
+    )
+    steps = math.ceil(rows / (at_once * max(1, gpus)))
+    every = max(1, steps // _EVALUATIONS_AN_EPOCH)
+    changes = {"eval_steps": every, "save_steps": every, "evals_per_epoch": None, "saves_per_epoch": None}
+    judged = {"early_stopping_patience": patience, "load_best_model_at_end": True, "metric_for_best_model": "eval_loss"}
+    return varied(recipe, **changes, **judged).model_copy(update={"name": recipe.name})
+
+
+def _hash(settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def check_sealed(recipe: Recipe) -> None:
@@ -115,20 +150,21 @@ def check_sealed(recipe: Recipe) -> None:
         )
 
 
-def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, Any]:
-    """The whole Axolotl configuration: the recipe with base model, data and folders.
+def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path, rows: Path | None = None) -> dict[str, Any]:
+    """The whole Axolotl configuration: the recipe with base model, data and folders. `rows`: another training file.
 
     Only the assistant's turn is trained, its end-of-turn token included, so that a student knows when to stop. What
     a recipe says of evaluation is left out where the dataset has no validation rows: Axolotl would refuse it.
     """
     validation = dataset / "validation.jsonl"
     evaluates = not validation.is_file() or validation.stat().st_size > 0
-    settings = {key: value for key, value in recipe.settings.items() if evaluates or key not in _EVALUATION}
+    left_out = () if evaluates else _EVALUATION + _JUDGED
+    settings = {key: value for key, value in recipe.settings.items() if key not in left_out}
     if any(key in settings for key in _EVALUATION):
         settings["test_datasets"] = [_source(validation)]
     return settings | {
         "base_model": base,
-        "datasets": [_source(dataset / "train.jsonl")],
+        "datasets": [_source(rows or dataset / "train.jsonl")],
         "dataset_prepared_path": str(run / "prepared"),
         "output_dir": str(run / "output"),
         "auto_resume_from_checkpoints": True,
@@ -137,16 +173,19 @@ def fill_in(recipe: Recipe, base: str, dataset: Path, run: Path) -> dict[str, An
     }
 
 
-def check(recipe: Recipe, training_python: Path) -> str:
+def check(recipe: Recipe, training_python: Path, added: Mapping[str, Any] | None = None) -> str:
     """Axolotl's version, if its schema accepts the recipe; InputError with all faults in one sentence if not.
 
+    `added`: settings that a run adds (a tracker's); their packages must then be installed, and the recipe's too.
     Takes about ten seconds: Axolotl is imported in its own environment. Nothing is downloaded.
     """
-    given = json.dumps(fill_in(recipe, "base", Path("dataset"), Path("run")), default=str)
-    answer = json.loads(run_in_training(training_python, "-m", "training.check_recipe", given=given))
-    if answer["faults"]:
-        faults = "; ".join(answer["faults"])
-        raise InputError(f"Recipe {recipe.path} is refused by Axolotl {answer['axolotl']}: {faults}.")
+    filled = fill_in(recipe, "base", Path("dataset"), Path("run")) | dict(added or {})
+    answer = json.loads(
+        run_in_training(training_python, "-m", "training.check_recipe", given=json.dumps(filled, default=str))
+    )
+    faults = answer["faults"] + (answer.get("missing", []) if added is not None else [])
+    if faults:
+        raise InputError(f"Recipe {recipe.path} is refused by Axolotl {answer['axolotl']}: {'; '.join(faults)}.")
     return str(answer["axolotl"])
 
 

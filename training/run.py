@@ -15,28 +15,29 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
 from records.errors import ServiceError
 from records.progress import Progress, silent
 from records.types import Record
+from training import balance, launcher
 from training import recipe as recipes
 from training.dataset import read_manifest
 from training.environment import child_environment
-
-_POLL_S = 0.5
-_GRACE_S = 5.0
+from training.options import Options
+from training.process import last_error, run_process
 
 
 class TrainResult(Record):
-    """A finished training. `loss`: mean of the last ten logged steps; `seconds`: wall time of the last call."""
+    """A finished training. `loss`: mean of the last ten logged steps; `seconds`: wall time of the last call.
+
+    `validation_loss`: the best that was evaluated on the validation split; None where the recipe evaluates nothing.
+    """
 
     run: Path
     dataset_hash: str
@@ -49,6 +50,9 @@ class TrainResult(Record):
     loss: float
     seconds: float
     resumed_from: int = 0
+    validation_loss: float | None = None
+    stopped_early: bool = False
+    revision: str | None = None
 
     @property
     def output(self) -> Path:
@@ -56,9 +60,9 @@ class TrainResult(Record):
         return self.run / "output"
 
 
-def run_folder(runs_dir: Path, dataset_hash: str, recipe: recipes.Recipe, base: str) -> Path:
-    """Where this job lives, for ever: the same job, the same folder."""
-    settings = hashlib.sha256(f"{recipe.hash}\n{base}".encode()).hexdigest()
+def run_folder(runs_dir: Path, dataset_hash: str, recipe: recipes.Recipe, base: str, mark: str = "") -> Path:
+    """Where this job lives, for ever: the same job, the same folder. `mark`: see `training.options`."""
+    settings = hashlib.sha256(f"{recipe.hash}\n{base}{mark and chr(10) + mark}".encode()).hexdigest()
     return runs_dir.absolute() / f"{dataset_hash[:12]}-{settings[:12]}"
 
 
@@ -71,6 +75,7 @@ def train(
     threads: int = 2,
     progress: Progress = silent,
     only_hosts: Sequence[str] | None = None,
+    options: Options | None = None,
 ) -> TrainResult:
     """Train `base` on the frozen `dataset`; the result of the earlier run where the same job was finished before.
 
@@ -80,7 +85,8 @@ def train(
     same job is being trained by another process. An interrupt (ctrl-C) ends the whole process group, then passes on.
     """
     manifest = read_manifest(dataset)
-    run = run_folder(runs_dir, manifest["hash"], recipe, base)
+    options = options or Options()
+    run = run_folder(runs_dir, manifest["hash"], recipe, base, options.mark)
     run.mkdir(parents=True, exist_ok=True)
     with _alone(run):
         if (run / "finished.json").is_file():
@@ -88,29 +94,50 @@ def train(
         if only_hosts is not None:
             recipes.check_sealed(recipe)
         progress("training", 0, 0, "checking the recipe")
-        version = recipes.check(recipe, training_python)
+        version = recipes.check(recipe, training_python, options.tracking)
         resumed = prune_checkpoints(run / "output")
-        config = recipes.fill_in(recipe, base, dataset.absolute(), run)
-        (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        _write_config(run, recipe, base, dataset.absolute(), options)
         started = time.monotonic()
         environment = child_environment(threads, offline=Path(base).is_dir(), only_hosts=only_hosts)
-        _axolotl(run, training_python, environment, progress)
+        environment |= launcher.environment(training_python, recipe.settings, options.gpus, environment)
+        command = launcher.command(training_python, run / "config.yaml", recipe.settings, options.gpus)
+        code = run_process(run, command, environment | options.environment, progress)
+        _check_trained(run, code)
         seconds = round(time.monotonic() - started, 1)
         job = {"dataset_hash": manifest["hash"], "recipe": recipe.name, "recipe_hash": recipe.hash, "base_model": base}
         facts = {"run": run, **job, "axolotl": version, "seconds": seconds, "resumed_from": resumed}
-        result = TrainResult.model_validate({**facts, **_last_steps(run)})
+        result = TrainResult.model_validate({**facts, "revision": options.revision, **_last_steps(run)})
         _finish(run, result)
     return result
 
 
+def _write_config(run: Path, recipe: recipes.Recipe, base: str, dataset: Path, options: Options) -> None:
+    """The filled-in recipe, and the training file where rare labels are repeated."""
+    rows = None if options.most_repeats == 1 else balance.write(dataset, run, options.most_repeats).path
+    config = recipes.fill_in(recipe, base, dataset, run, rows) | options.tracking
+    if options.revision:
+        config["revision_of_model"] = options.revision
+    (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def _check_trained(run: Path, code: int) -> None:
+    if code or not any((run / "output").glob("*.safetensors")) or not read_progress(run):
+        raise ServiceError(
+            f"Axolotl ended with exit code {code}: {last_error(run / 'log.txt')} "
+            f"The whole log: {run / 'log.txt'}. The same command again resumes at the last checkpoint."
+        )
+
+
 def _last_steps(run: Path) -> dict[str, Any]:
-    """How far the training came, and the mean loss of its last ten logged steps."""
-    steps = read_progress(run)
+    """How far the training came, the mean loss of its last ten logged steps, and the best on the validation split."""
+    steps, checked = read_progress(run), read_progress(run, "validation_loss")
     last = steps[-10:]
     return {
         "steps": steps[-1]["step"],
         "epochs": steps[-1]["epoch"],
         "loss": round(sum(line["loss"] for line in last) / len(last), 4),
+        "validation_loss": min((line["validation_loss"] for line in checked), default=None),
+        "stopped_early": steps[-1]["step"] < steps[-1]["total"],
     }
 
 
@@ -129,15 +156,19 @@ def prune_checkpoints(output: Path) -> int:
     return newest
 
 
-def read_progress(run: Path) -> list[dict[str, Any]]:
-    """The logged steps of a run in order, each once: a step repeated after a resume counts with its last line."""
+def read_progress(run: Path, what: str = "loss") -> list[dict[str, Any]]:
+    """The logged steps of a run in order, each once: a step repeated after a resume counts with its last line.
+
+    `what`: `loss`, or `validation_loss` for the evaluations.
+    """
     path = run / "progress.jsonl"
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     steps = {}
     for line in lines:
         with contextlib.suppress(ValueError):
             entry = json.loads(line)
-            steps[entry["step"]] = entry
+            if what in entry:
+                steps[entry["step"]] = entry
     return [steps[key] for key in sorted(steps)]
 
 
@@ -150,76 +181,6 @@ def _alone(run: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ServiceError(f"This job is being trained by another process ({run}): wait for it.") from error
         yield
-
-
-def _axolotl(run: Path, training_python: Path, environment: dict[str, str], progress: Progress) -> None:
-    axolotl = [str(training_python), "-m", "axolotl.cli.main", "train"]
-    command = [*axolotl, str(run / "config.yaml"), "--launcher", "python"]
-    environment = environment | {"RETORT_WATCH_PARENT": "1"}
-    with (run / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=run,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _watch(process, run, progress)
-        finally:
-            _end_group(process)
-    if process.returncode or not any((run / "output").glob("*.safetensors")) or not read_progress(run):
-        raise ServiceError(
-            f"Axolotl ended with exit code {process.returncode}: {last_error(run / 'log.txt')} "
-            f"The whole log: {run / 'log.txt'}. The same command again resumes at the last checkpoint."
-        )
-
-
-def _watch(process: "subprocess.Popen[bytes]", run: Path, progress: Progress) -> None:
-    progress("training", 0, 0, "starting Axolotl")
-    path = run / "progress.jsonl"
-    path.touch()
-    with path.open(encoding="utf-8") as lines:
-        lines.seek(0, os.SEEK_END)
-        while process.poll() is None:
-            _tell(lines, progress)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_S)
-        _tell(lines, progress)
-
-
-def _tell(lines: IO[str], progress: Progress) -> None:
-    while True:
-        place = lines.tell()
-        line = lines.readline()
-        if not line.endswith("\n"):
-            lines.seek(place)
-            return
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            note = f"loss {entry['loss']:.2f} epoch {entry['epoch']:.2f}"
-            progress("training", entry["step"], entry["total"], note)
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End whatever is left of the process group: politely, then for certain."""
-    if process.stdin:
-        process.stdin.close()
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
-            return
-
-
-def last_error(log: Path) -> str:
-    """The last line of a log that reads like an exception's message, for the sentence that reports a failure."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines[-200:] if line.split(":")[0].endswith(("Error", "Exception", "Interrupt"))]
-    return f"{(errors or lines or ['it said nothing'])[-1]:.400}"
 
 
 def _finish(run: Path, result: TrainResult) -> None:
