@@ -46,7 +46,7 @@ def _connection(file: str) -> sqlite3.Connection:
 def _open(file: str) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=30, isolation_level=None)
     connection.execute("PRAGMA query_only = 1")
-    connection.create_function("text_score", 3, text.score, deterministic=True)
+    connection.create_function("text_occurs", 3, text.occurs, deterministic=True)
     connection.create_function("user_rank", 2, user_rank, deterministic=True)
     return connection
 

@@ -17,6 +17,8 @@ from typing import IO
 
 from records.errors import EnvironmentFault
 
+DATABASE = "argilla.db"
+
 
 def hold(home: Path) -> IO[str]:
     """Hold the folder until the returned file is closed. Raises EnvironmentFault when another process holds it."""
@@ -32,7 +34,7 @@ def hold(home: Path) -> IO[str]:
 
 def prepare(home: Path) -> None:
     """Database in WAL mode, empty scratch folder, and that folder as working and temporary directory."""
-    connection = sqlite3.connect(home / "argilla.db")
+    connection = sqlite3.connect(home / DATABASE)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
     scratch = home / "scratch"

@@ -57,6 +57,7 @@ def serve(home: Path, port: int, owner: Owner) -> None:
         os.environ.update(environment(home, port, os.environ))
         _install_parts()
         _migrate()
+        _index(home)
         asyncio.run(ensure_owner(owner))
         _run_server(listener)
 
@@ -131,6 +132,13 @@ def _migrate() -> None:
     from argilla_server.database import ALEMBIC_CONFIG_FILE
 
     command.upgrade(config.Config(ALEMBIC_CONFIG_FILE), "head")
+
+
+def _index(home: Path) -> None:
+    from review.embedded import index
+
+    if index.ensure(home / home_folder.DATABASE):
+        print("argilla: built the index of words", file=sys.stderr)
 
 
 def _run_server(listener: socket.socket) -> None:
