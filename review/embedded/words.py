@@ -29,7 +29,8 @@ def matching(node: Node | None, names: Sequence[str], field: str | None) -> Sql:
 def scores(node: Node, field: str | None) -> Sql:
     """A statement that gives (id, score) of the records that have any of the words; more is better."""
     some = " OR ".join(_phrase(words) for words in leaves(node)) or '""'
-    return Sql("SELECT p.record_id AS id, sum(-bm25(search_words)) AS score") + _found(some, field) + "GROUP BY 1"
+    each = Sql("SELECT p.record_id AS id, -bm25(search_words) AS score") + _found(some, field)
+    return Sql("SELECT id, sum(score) AS score FROM (") + each + "LIMIT -1) GROUP BY id"  # LIMIT: bm25 within no sum
 
 
 def _has(words: Words, names: Sequence[str], field: str | None) -> Sql:
