@@ -12,6 +12,7 @@ from records.errors import EnvironmentFault, InputError
 from records.types import Correction, Document, Label, Outcome, Role, Split
 from review import agreement, fields, people, plain, routing, scripted
 from review.embedded import home, launch
+from review.folder import hold
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
 from review.routing import Reason, Shortlist, route
@@ -352,9 +353,9 @@ def test_the_launcher_names_a_port_in_use_and_a_home_in_use(tmp_path: Path):
         taken.listen()
         with pytest.raises(EnvironmentFault, match=f"port {taken.getsockname()[1]} .* cannot be used"):
             launch.listening(taken.getsockname()[1])
-    with home.hold(tmp_path / "h"), pytest.raises(EnvironmentFault, match=r"running in .* already"):
-        home.hold(tmp_path / "h")
-    home.hold(tmp_path / "h").close()
+    with hold(tmp_path / "h"), pytest.raises(EnvironmentFault, match=r"running in .* already"):
+        hold(tmp_path / "h")
+    hold(tmp_path / "h").close()
 
 
 def test_the_signing_secret_stays_the_same(tmp_path: Path):

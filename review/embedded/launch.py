@@ -27,8 +27,8 @@ from records.errors import EnvironmentFault, RetortError
 from records.telemetry import OFF
 from review.embedded import home as home_folder
 from review.embedded.accounts import Owner, ensure_owner
+from review.folder import ARGILLA, DATABASE, hold
 
-ARGILLA = "2.8.0"  # the search engine reads this release's tables
 HOST = "127.0.0.1"
 CREDENTIALS = ("RETORT_DESK_OWNER", "RETORT_DESK_PASSWORD", "RETORT_DESK_API_KEY", "RETORT_DESK_WORKSPACE")
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(home: Path, port: int, owner: Owner) -> None:
     """Prepare the folder and the database, then serve until a signal comes. Raises EnvironmentFault."""
     check_release()
-    with home_folder.hold(home), listening(port) as listener:
+    with hold(home), listening(port) as listener:
         home_folder.prepare(home)
         os.environ.update(environment(home, port, os.environ))
         _install_parts()
@@ -137,7 +137,7 @@ def _migrate() -> None:
 def _index(home: Path) -> None:
     from review.embedded import index
 
-    if index.ensure(home / home_folder.DATABASE):
+    if index.ensure(home / DATABASE):
         print("argilla: built the index of words", file=sys.stderr)
 
 
