@@ -14,7 +14,10 @@ from review.embedded.text import Every, Node, Not, Some, Words
 
 SCHEMA = """
 CREATE TABLE fields (id TEXT, dataset_id TEXT, name TEXT, settings TEXT);
-CREATE TABLE records (id TEXT PRIMARY KEY, dataset_id TEXT, fields TEXT);
+CREATE TABLE records (id TEXT PRIMARY KEY, dataset_id TEXT, fields TEXT, status TEXT, inserted_at TEXT, updated_at TEXT,
+    external_id TEXT, metadata TEXT);
+CREATE TABLE suggestions (record_id TEXT, question_id TEXT, value TEXT, score TEXT, agent TEXT, type TEXT);
+CREATE TABLE responses (record_id TEXT, user_id TEXT, status TEXT, "values" TEXT);
 INSERT INTO fields VALUES ('f1', 'd', 'document', '{"type": "text"}'), ('f2', 'd', 'scan', '{"type": "image"}');
 """
 A, B, C = Words("a"), Words("b"), Words("c")
@@ -94,7 +97,7 @@ class Table:
         self.db.commit()
 
     def add(self, id_: str, fields: object) -> None:
-        self.db.execute("INSERT INTO records VALUES (?, 'd', ?)", (id_, json.dumps(fields)))
+        self.db.execute("INSERT INTO records (id, dataset_id, fields) VALUES (?, 'd', ?)", (id_, json.dumps(fields)))
 
     def has(self, phrase: str) -> set[str]:
         found = "SELECT p.record_id FROM search_words JOIN search_part p ON p.id = search_words.rowid"
@@ -158,7 +161,7 @@ def test_a_killed_build_leaves_the_old_index_whole(table: Table):
     table.db.commit()
     index.ensure(table.file)
     table.db.execute("DROP TRIGGER search_record_added")
-    table.db.execute("INSERT INTO records VALUES ('bad', 'd', 'no JSON')")
+    table.db.execute("INSERT INTO records (id, dataset_id, fields) VALUES ('bad', 'd', 'no JSON')")
     table.db.commit()
     with pytest.raises(sqlite3.OperationalError, match="malformed JSON"):
         index.build(table.db)
@@ -192,8 +195,9 @@ def test_after_any_writes_the_index_is_what_a_new_one_would_be(tmp_path_factory:
         if fields is None:
             table.db.execute("DELETE FROM records WHERE id = ?", (id_,))
             continue
-        upsert = "INSERT INTO records VALUES (?, 'd', ?) ON CONFLICT (id) DO UPDATE SET fields = excluded.fields"
-        table.db.execute(upsert, (id_, json.dumps(fields)))
+        upsert = "ON CONFLICT (id) DO UPDATE SET fields = excluded.fields"
+        values = (id_, json.dumps(fields))
+        table.db.execute(f"INSERT INTO records (id, dataset_id, fields) VALUES (?, 'd', ?) {upsert}", values)
     table.db.commit()
     assert table.is_sound()
     table.db.close()

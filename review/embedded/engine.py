@@ -25,8 +25,8 @@ from argilla_server.search_engine.base import (
 )
 from argilla_server.settings import settings
 
-from review.embedded import database, text, vectors, words
-from review.embedded.filters import Sql, joined, order_by, where
+from review.embedded import database, statements, vectors
+from review.embedded.filters import Sql
 
 NAME = "embedded"
 
@@ -43,15 +43,18 @@ class Reads(SearchEngine):  # type: ignore[misc]
 
     async def get_dataset_progress(self, dataset: Any) -> dict[str, int]:
         """Records by status, and `total`."""
-        counts = Sql("SELECT status, count(*) FROM records WHERE dataset_id = ? GROUP BY status", (dataset.id.hex,))
+        counts = Sql(
+            f"SELECT r.status, count(*) {statements.RECORDS} WHERE r.dataset_id = ? GROUP BY r.status",
+            (dataset.id.hex,),
+        )
         return await self._counts(dataset, counts)
 
     async def get_dataset_user_progress(self, dataset: Any, user: Any) -> dict[str, int]:
         """A user's responses by status, and `total`."""
         counts = Sql(
-            "SELECT p.status, count(*) FROM responses p JOIN records r ON r.id = p.record_id "
-            "WHERE r.dataset_id = ? AND p.user_id = ? GROUP BY p.status",
-            (dataset.id.hex, user.id.hex),
+            f"SELECT p.status, count(*) {statements.RECORDS} JOIN responses p INDEXED BY search_responses "
+            "ON p.record_id = r.id AND p.user_id = ? WHERE r.dataset_id = ? GROUP BY p.status",
+            (user.id.hex, dataset.id.hex),
         )
         return await self._counts(dataset, counts)
 
@@ -77,27 +80,18 @@ class Reads(SearchEngine):  # type: ignore[misc]
         are given where they sort, 1.0 for all where nothing was asked.
         """
         with _said_plainly():
-            chosen, tree, field = _chosen(dataset, query, filter)
-            order = [order_by(one) for one in sort or []]
-            scored = tree is not None and not order
-        mine = [Sql("user_rank(?, r.id)", (UUID(str(user_id)).hex,))] if user_id and not sort else []
-        if scored and tree is not None:
-            best = Sql("WITH s AS MATERIALIZED (") + words.scores(tree, field) + ")"
-            hits = best + "SELECT coalesce(s.score, 0), r.id FROM records r LEFT JOIN s ON s.id = r.id WHERE" + chosen
-            return await self._page(hits, chosen, [Sql("1 DESC"), *mine], offset, limit)
-        hits = Sql(f"SELECT {'NULL' if sort else '1.0'}, r.id FROM records r WHERE") + chosen
-        return await self._page(hits, chosen, order + mine, offset, limit)
-
-    async def _page(self, hits: Sql, chosen: Sql, order: list[Sql], offset: int, limit: int) -> Any:
-        """One page of a statement's (score, record id), and the number of all that are `chosen`."""
-        [(total,)] = await self._rows(Sql("SELECT count(*) FROM records r WHERE") + chosen)
-        page = hits + _ordered(order) + Sql("LIMIT ? OFFSET ?", (limit, offset))
-        return _responses(await self._rows(page) if total else [], total)
+            found = statements.found(dataset.id.hex, _query(dataset, query), filter, scored=not sort)
+            order = statements.ordered(sort or (), dataset.id.hex, query is not None, user_id)
+        page = await self._rows(found.listed + order + Sql("LIMIT ? OFFSET ?", (limit, offset)))
+        if not page:  # past the end, perhaps
+            [(total,)] = await self._rows(found.counted)
+            return _responses([], total)
+        return _responses([(score, id_) for score, id_, _ in page], page[0][2])
 
     async def compute_metrics_for(self, metadata_property: Any) -> Any:
         """What a metadata filter offers: the terms with their counts, or the smallest and the largest number."""
         each = Sql(
-            "FROM records r, json_each(r.metadata, ?) j WHERE r.dataset_id = ? AND j.value IS NOT NULL",
+            f"{statements.RECORDS}, json_each(r.metadata, ?) j WHERE r.dataset_id = ? AND j.value IS NOT NULL",
             (f'$."{metadata_property.name}"', metadata_property.dataset_id.hex),
         )
         if metadata_property.type == MetadataPropertyType.terms:
@@ -127,13 +121,10 @@ class Reads(SearchEngine):  # type: ignore[misc]
         with _said_plainly():
             if not target or len(target) != vector_settings.dimensions:
                 raise ValueError(f"the vector has {len(target or ())} numbers, not {vector_settings.dimensions}.")
-            chosen, _, _ = _chosen(dataset, query, filter)
-        chosen += Sql(
-            "AND v.vector_settings_id = ? AND r.id <> ?", (vector_settings.id.hex, record.id.hex if record else "")
-        )
-        found = await self._rows(
-            Sql("SELECT r.id, v.value FROM records r JOIN vectors v ON v.record_id = r.id WHERE") + chosen
-        )
+            ids = statements.found(dataset.id.hex, _query(dataset, query), filter, scored=False).ids
+        each = Sql("SELECT v.record_id, v.value FROM vectors v WHERE v.vector_settings_id = ? AND v.record_id <> ?")
+        asked = each._replace(values=(vector_settings.id.hex, record.id.hex if record else ""))
+        found = await self._rows(asked + "AND v.record_id IN (" + ids + ")")
         sign = -1.0 if order == SimilarityOrder.least_similar else 1.0
         hits = vectors.most_similar(target, found, sign, threshold, max_results)
         return _responses(hits, len(hits))
@@ -177,21 +168,11 @@ def _said_plainly() -> Iterator[None]:
         raise UnprocessableEntityError(str(error)) from None
 
 
-def _chosen(dataset: Any, query: Any, filter: Any) -> tuple[Sql, text.Node | None, str | None]:
-    """The condition of a text query and a filter, the query's tree, and the field it is about. Raises ValueError."""
-    chosen = Sql("r.dataset_id = ?", (dataset.id.hex,))
-    if filter:
-        chosen += Sql("AND") + where(filter)
+def _query(dataset: Any, query: Any) -> statements.Query | None:
     if query is None:
-        return chosen, None, None
+        return None
     asked, field = (query, None) if isinstance(query, str) else (query.q, query.field)
-    tree = text.parse(asked)
-    names = [f.name for f in dataset.fields if not f.is_image]
-    return chosen + "AND" + words.matching(tree, names, field), tree, field
-
-
-def _ordered(order: Sequence[Sql]) -> Sql:
-    return Sql("ORDER BY") + joined(", ", [*order, Sql("r.inserted_at"), Sql("r.id")])
+    return statements.Query(asked, field, tuple(f.name for f in dataset.fields if not f.is_image))
 
 
 def _responses(hits: Sequence[tuple[Any, ...]], total: int) -> Any:

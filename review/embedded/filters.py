@@ -23,7 +23,7 @@ from review.embedded.moments import bounds
 
 _RECORD_COLUMNS = frozenset({"id", "external_id", "inserted_at", "updated_at", "status"})
 _SUGGESTION_COLUMNS = frozenset({"value", "score", "agent", "type"})
-_SUGGESTIONS = "FROM suggestions s JOIN questions q ON q.id = s.question_id"
+_QUESTION = "s.record_id = r.id AND s.question_id = (SELECT id FROM questions WHERE dataset_id = ? AND name = ?)"
 
 
 class Sql(NamedTuple):
@@ -44,25 +44,25 @@ def joined(glue: str, parts: Iterable[Sql]) -> Sql:
     return Sql(glue.join(p.text for p in pieces), tuple(v for p in pieces for v in p.values))
 
 
-def where(node: Any) -> Sql:
-    """The condition of a filter. Raises ValueError for a scope that Argilla 2.8 does not have."""
+def where(node: Any, dataset: str) -> Sql:
+    """The condition of a filter on a dataset's records. Raises ValueError for a scope that Argilla 2.8 has not."""
     if isinstance(node, AndFilter):
-        return joined(" AND ", [Sql("1"), *(where(f) for f in node.filters)])
+        return joined(" AND ", [Sql("1"), *(where(f, dataset) for f in node.filters)])
     if isinstance(node.scope, RecordFilterScope):
         return _on_record(node, _plain(node.scope.property))
     if isinstance(node.scope, MetadataFilterScope):
         return _on_metadata(node)
     if isinstance(node.scope, SuggestionFilterScope):
-        return _on_suggestion(node)
+        return _on_suggestion(node, dataset)
     if isinstance(node.scope, ResponseFilterScope):
         return _on_response(node)
     raise ValueError(f"cannot filter by {node.scope!r}")
 
 
-def order_by(order: Any) -> Sql:
+def order_by(order: Any, dataset: str) -> Sql:
     """One sort key with its direction; records without the value come last."""
     falling = _plain(order.order) == "desc"
-    return _sort_key(order.scope, "max" if falling else "min") + f"{'DESC' if falling else 'ASC'} NULLS LAST"
+    return _sort_key(order.scope, "max" if falling else "min", dataset) + f"{'DESC' if falling else 'ASC'} NULLS LAST"
 
 
 def _on_record(node: Any, column: str) -> Sql:
@@ -89,12 +89,12 @@ def _on_metadata(node: Any) -> Sql:
     return each + _compare(node, "j.value") + ")"
 
 
-def _on_suggestion(node: Any) -> Sql:
+def _on_suggestion(node: Any, dataset: str) -> Sql:
     column = _suggestion_column(node.scope)
     unfold = f", json_each(s.{column}) j" if column in ("value", "score") else ""
     compared = "j.value" if unfold else f"s.{column}"
-    one = f"EXISTS (SELECT 1 {_SUGGESTIONS}{unfold} WHERE s.record_id = r.id AND q.name = ? AND"
-    return Sql(one, (node.scope.question,)) + _compare(node, compared) + ")"
+    one = f"EXISTS (SELECT 1 FROM suggestions s{unfold} WHERE {_QUESTION} AND"
+    return Sql(one, (dataset, node.scope.question)) + _compare(node, compared) + ")"
 
 
 def _on_response(node: Any) -> Sql:
@@ -163,7 +163,7 @@ def _between(value: str, low: Any, high: Any) -> Sql:
     return joined(" AND ", kept or [Sql("1")])
 
 
-def _sort_key(scope: Any, which: str) -> Sql:
+def _sort_key(scope: Any, which: str, dataset: str) -> Sql:
     """`which` of several values counts: min or max."""
     if isinstance(scope, RecordFilterScope) and _plain(scope.property) in _RECORD_COLUMNS:
         return Sql(f"r.{_plain(scope.property)}")
@@ -171,17 +171,17 @@ def _sort_key(scope: Any, which: str) -> Sql:
         path = _path(scope.metadata_property)
         return Sql(f"(SELECT {which}(j.value) FROM json_each(r.metadata, ?) j)", (path,))
     if isinstance(scope, SuggestionFilterScope):
-        return _suggestion_key(scope, which)
+        return _suggestion_key(scope, which, dataset)
     if isinstance(scope, ResponseFilterScope):
         return _response_key(scope, which)
     raise ValueError(f"cannot sort by {scope!r}")
 
 
-def _suggestion_key(scope: Any, which: str) -> Sql:
+def _suggestion_key(scope: Any, which: str, dataset: str) -> Sql:
     column = _suggestion_column(scope)
     many = column in ("value", "score")
     key, unfold = (f"{which}(j.value)", f", json_each(s.{column}) j") if many else (f"s.{column}", "")
-    return Sql(f"(SELECT {key} {_SUGGESTIONS}{unfold} WHERE s.record_id = r.id AND q.name = ?)", (scope.question,))
+    return Sql(f"(SELECT {key} FROM suggestions s{unfold} WHERE {_QUESTION})", (dataset, scope.question))
 
 
 def _response_key(scope: Any, which: str) -> Sql:

@@ -8,6 +8,8 @@ definition changed, or when it does not have every record (100,000 records of 12
 search_part    id | record_id | field             one row per record and field with text
 search_words   rowid = search_part.id | body      FTS5, without content; words as SQLite's `unicode61` cuts them
 
+Beside it three plain indexes hold what filters and sorts ask for, so that none of these turns the pages of the texts.
+
 Images are left out. What a chat's messages or a custom field's values say is one body, a mark between any two, so that
 no phrase is found across them.
 """
@@ -20,6 +22,9 @@ _TABLES = """
 CREATE TABLE search_part (id INTEGER PRIMARY KEY, record_id TEXT NOT NULL, field TEXT NOT NULL);
 CREATE UNIQUE INDEX search_part_record ON search_part (record_id, field);
 CREATE VIRTUAL TABLE search_words USING fts5(body, content='', tokenize="unicode61 remove_diacritics 0");
+CREATE INDEX search_records ON records (dataset_id, id, status, inserted_at, updated_at, external_id, metadata);
+CREATE INDEX search_suggestions ON suggestions (record_id, question_id, value, score, agent, type);
+CREATE INDEX search_responses ON responses (record_id, user_id, status, "values");
 """
 _FIELDS = """SELECT {row}.id, f.key FROM {source}json_each({row}.fields) f
     WHERE f.type IN ('text', 'array', 'object') AND f.key NOT IN (SELECT d.name FROM fields d
@@ -52,6 +57,9 @@ _DROP = """
 DROP TRIGGER IF EXISTS search_record_added;
 DROP TRIGGER IF EXISTS search_record_changed;
 DROP TRIGGER IF EXISTS search_record_removed;
+DROP INDEX IF EXISTS search_records;
+DROP INDEX IF EXISTS search_suggestions;
+DROP INDEX IF EXISTS search_responses;
 DROP TABLE IF EXISTS search_words;
 DROP TABLE IF EXISTS search_part;
 """

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from review.embedded.filters import Sql, joined
-from review.embedded.text import Every, Node, Not, Words, leaves
+from review.embedded.text import Every, Node, Not, Some, Words, leaves
 
 _PARTS = "FROM search_words JOIN search_part p ON p.id = search_words.rowid WHERE search_words MATCH ?"
 
@@ -26,10 +26,35 @@ def matching(node: Node | None, names: Sequence[str], field: str | None) -> Sql:
     return Sql("(") + joined(glue, [matching(part, names, field) for part in node.parts]) + ")"
 
 
-def scores(node: Node, field: str | None) -> Sql:
-    """A statement that gives (id, score) of the records that have any of the words; more is better."""
-    some = " OR ".join(_phrase(words) for words in leaves(node)) or '""'
-    each = Sql("SELECT p.record_id AS id, -bm25(search_words) AS score") + _found(some, field)
+def expression(node: Node) -> str | None:
+    """The whole query in FTS5's own language, for one field; None where that cannot say it.
+
+    It cannot exclude from everything, and it cannot look inside words that have no spaces between them.
+    """
+    if isinstance(node, Words):
+        return None if node.is_unspaced else _phrase(node)
+    if isinstance(node, Not):
+        return None
+    wanted = [expression(part) for part in node.parts if not isinstance(part, Not)]
+    excluded = [expression(part.part) for part in node.parts if isinstance(part, Not)]
+    if not wanted or None in (*wanted, *excluded) or (excluded and isinstance(node, Some)):
+        return None
+    said = "(" + (" AND " if isinstance(node, Every) else " OR ").join(filter(None, wanted)) + ")"
+    for one in filter(None, excluded):
+        said = f"({said} NOT {one})"
+    return said
+
+
+def any_of(node: Node) -> str:
+    """In FTS5's language: any word of the query, as far as a match may have it."""
+    return " OR ".join(_phrase(words) for words in leaves(node)) or '""'
+
+
+def scores(words: str, field: str | None) -> Sql:
+    """A statement that gives (id, score) of the records that match an FTS5 expression; more is better."""
+    each = Sql("SELECT p.record_id AS id, -bm25(search_words) AS score") + _found(words, field)
+    if field:
+        return each
     return Sql("SELECT id, sum(score) AS score FROM (") + each + "LIMIT -1) GROUP BY id"  # LIMIT: bm25 within no sum
 
 
