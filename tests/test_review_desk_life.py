@@ -25,6 +25,7 @@ from records.errors import EnvironmentFault, InputError, ServiceError
 from review import backup, people
 from review.board import Board
 from review.desk import Desk
+from review.embedded import index
 from review.move import Api, move
 
 pytestmark = pytest.mark.real
@@ -80,7 +81,9 @@ def test_reviewers_who_answer_at_once_lose_nothing_while_more_arrives(desk: Desk
     assert len(board.fetch().corrections) == 80
 
 
-def test_what_was_accepted_before_a_kill_in_a_bulk_write_is_there_and_can_be_found(desk: Desk, argilla: RunningArgilla):
+def test_what_was_accepted_before_a_kill_in_a_bulk_write_is_there_and_can_be_found(
+    desk: Desk, argilla: RunningArgilla, tmp_path: Path
+):
     board = board_with_records(desk, "killed")
     accepted: list[str] = []
 
@@ -107,6 +110,19 @@ def test_what_was_accepted_before_a_kill_in_a_bulk_write_is_there_and_can_be_fou
     query = {"query": {"text": {"q": "zebra"}}}
     searched = board.desk.call("POST", f"/datasets/{board.id}/records/search", query, {"limit": 1})
     assert searched["total"] == board.progress().total - len(TEXTS)
+    now, anew = words_of(argilla, tmp_path / "now.db", False), words_of(argilla, tmp_path / "anew.db", True)
+    assert now == anew and ("zebra", searched["total"]) in now
+
+
+def words_of(argilla: RunningArgilla, copy: Path, anew: bool) -> list[Any]:
+    """Every word in the server's index and the number of texts that have it, as it is or as a new one would have it."""
+    with closing(sqlite3.connect(database(argilla), timeout=60)) as db, closing(sqlite3.connect(copy)) as to:
+        db.backup(to)
+        to.isolation_level = None
+        if anew:
+            index.build(to)
+        to.execute("CREATE VIRTUAL TABLE temp.w USING fts5vocab(main, search_words, row)")
+        return to.execute("SELECT term, doc FROM w ORDER BY term").fetchall()
 
 
 def _all(board: Board) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,8 @@
 It is derived, and can be built anew from the records at any time. What writes a record writes its words in the same
 transaction, so the two are never out of step: not after kill -9, not after a rollback, not in a backup. The index holds
 words and places only, no second copy of the text. `ensure` makes it, once, when Argilla starts: new, or when its
-definition changed, or when it does not have every record (100,000 records of 120 words: 20 s).
+definition changed, or when it does not have every record (100,000 records of 120 words: 6 s of CPU; to see that all
+are there: 1 s).
 
 search_part    id | record_id | field             one row per record and field with text
 search_words   rowid = search_part.id | body      FTS5, without content; words as SQLite's `unicode61` cuts them
@@ -15,6 +16,7 @@ no phrase is found across them.
 """
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 _MARK = "' ' || char(57344) || ' '"  # of the private use area, which counts as a word that nobody writes
@@ -67,12 +69,16 @@ _KNOWN = "SELECT record_id, field FROM search_part"
 _DIFFERS = f"SELECT EXISTS ({_ALL} EXCEPT {_KNOWN}) OR EXISTS ({_KNOWN} EXCEPT {_ALL})"
 
 
-def ensure(file: Path) -> bool:
-    """Make the index, or build it anew when it is not what it should be; whether it was built. All of it or nothing."""
+def ensure(file: Path, before: Callable[[], None] = lambda: None) -> bool:
+    """Make the index, or build it anew when it is not what it should be; whether it was built. All of it or nothing.
+
+    `before` is called before the building, which takes a while.
+    """
     connection = sqlite3.connect(file, timeout=60, isolation_level=None)
     try:
         if _is_whole(connection):
             return False
+        before()
         build(connection)
         return True
     finally:

@@ -137,8 +137,8 @@ def _migrate() -> None:
 def _index(home: Path) -> None:
     from review.embedded import index
 
-    if index.ensure(home / DATABASE):
-        print("argilla: built the index of words", file=sys.stderr)
+    said = "argilla: building the index of its records, once"
+    index.ensure(home / DATABASE, lambda: print(said, file=sys.stderr, flush=True))
 
 
 def _run_server(listener: socket.socket) -> None:
