@@ -61,7 +61,13 @@ def restore(
 
 @app.command()
 def move(
-    to: Annotated[str, typer.Argument(metavar="URL", help="The Argilla to move to, e.g. https://argilla.example.")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL",
+            help="The Argilla to move to, e.g. https://argilla.example; by https, unless it is on this machine.",
+        ),
+    ],
     key_file: Annotated[
         Path | None, typer.Option(help="A file with its owner's API key. Default: it is asked for, unseen.")
     ] = None,

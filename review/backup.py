@@ -142,6 +142,8 @@ def _unpack(backup: Path, manifest: Manifest, to: dict[str, Path]) -> None:
             with packed.open(name) as part, os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
                 try:
                     shutil.copyfileobj(part, out, _CHUNK)
+                    out.flush()
+                    os.fsync(out.fileno())
                 except (zipfile.BadZipFile, EOFError, OSError):
                     raise InputError(f"{backup} is damaged: {name} cannot be read.") from None
             if _hash(file) != manifest.files[name]:
@@ -170,7 +172,10 @@ def _set_aside(home: Path) -> Path | None:
     for left in (f"{DATABASE}-wal", f"{DATABASE}-shm"):  # of the database that goes: empty now
         (home / left).unlink(missing_ok=True)
     kept = home / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db"
-    os.link(database, kept)
+    try:
+        os.link(database, kept)
+    except OSError:  # a disk without hard links
+        shutil.copyfile(database, kept)
     return kept
 
 
