@@ -262,6 +262,7 @@ def requests() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], float | No
     yield "text: a phrase", text('"w0 w1"'), {}, SEARCH_S
     yield "text: a prefix", text("w19*"), {}, SEARCH_S
     yield "text: or, not", text("w50 | w60 -w0"), {}, SEARCH_S
+    yield "text: Chinese, hence a scan", text("保密"), {}, None
     yield "filter: metadata terms", {"filters": {"and": [pending, letter]}}, {}, SEARCH_S
     yield "filter: metadata range, sorted", {"filters": {"and": [range_]}, "sort": [surest]}, {}, SEARCH_S
     yield "filter: suggested label", {"filters": {"and": [pending, label]}}, {}, SEARCH_S

@@ -138,6 +138,11 @@ class Served:
             [item] = self.reviewers[who].post("/me/responses/bulk", json={"items": [body]}).json()["items"]
             assert item["error"] is None, item
 
+    def close(self) -> None:
+        self.call("DELETE", f"/datasets/{self.id}")
+        for client in (self.owner, *self.reviewers):
+            client.close()
+
     def call(self, method: str, path: str, body: Any = None, params: Any = None) -> Any:
         answer = self.owner.request(method, path, json=body, params=params)
         assert answer.status_code < 300, answer.text
@@ -192,9 +197,7 @@ STATUS = {"entity": "response", "property": "status"}
 def served(argilla: RunningArgilla) -> Iterator[Served]:
     made = Served(argilla)
     yield made
-    made.call("DELETE", f"/datasets/{made.id}")
-    for client in (made.owner, *made.reviewers):
-        client.close()
+    made.close()
 
 
 @pytest.mark.parametrize(
