@@ -83,10 +83,10 @@ class Reads(SearchEngine):  # type: ignore[misc]
             found = statements.found(dataset.id.hex, _query(dataset, query), filter, scored=not sort)
             order = statements.ordered(sort or (), dataset.id.hex, query is not None, user_id)
         page = await self._rows(found.listed + order + Sql("LIMIT ? OFFSET ?", (limit, offset)))
-        if not page:  # past the end, perhaps
+        if not page and (offset or not limit):  # past the end, perhaps
             [(total,)] = await self._rows(found.counted)
             return _responses([], total)
-        return _responses([(score, id_) for score, id_, _ in page], page[0][2])
+        return _responses([(score, id_) for score, id_, _ in page], page[0][2] if page else 0)
 
     async def compute_metrics_for(self, metadata_property: Any) -> Any:
         """What a metadata filter offers: the terms with their counts, or the smallest and the largest number."""

@@ -19,6 +19,7 @@ import importlib.metadata
 import json
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -138,7 +139,12 @@ def _index(home: Path) -> None:
     from review.embedded import index
 
     said = "argilla: building the index of its records, once"
-    index.ensure(home / DATABASE, lambda: print(said, file=sys.stderr, flush=True))
+    try:
+        index.ensure(home / DATABASE, lambda: print(said, file=sys.stderr, flush=True))
+    except sqlite3.Error as error:
+        raise EnvironmentFault(
+            f"the records of {home / DATABASE} cannot be indexed ({error}): free disk space, or `retort desk restore`."
+        ) from None
 
 
 def _run_server(listener: socket.socket) -> None:
