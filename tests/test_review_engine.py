@@ -256,6 +256,13 @@ def test_the_best_match_comes_first_and_scores_fall_unless_something_else_sorts(
     assert scores == sorted(scores, reverse=True) and min(scores) > 0
     everything = served.search()["items"]
     assert {hit["query_score"] for hit in everything} == {1.0}
+    sorted_ = [{"scope": on_record("external_id"), "order": "desc"}]
+    again = served.search(query={"text": {"q": "card", "field": "body"}}, sort=sorted_)["items"]
+    assert [(h["record"]["external_id"], h.get("query_score")) for h in again] == [
+        ("c", None),
+        ("b", None),
+        ("a", None),
+    ]
     narrowed = {"and": [condition(STATUS, values=["pending", "draft"])]}
     again = served.search(query={"text": {"q": "card | declined"}}, filters=narrowed)["items"]
     assert [hit["query_score"] for hit in again] == [

@@ -7,6 +7,7 @@ records. It reads the tables of one release of Argilla, which `launch` pins. Wha
 why, never a wrong result. Importing this module registers the engine; `launch` does so before the server starts.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,11 +83,9 @@ class Reads(SearchEngine):  # type: ignore[misc]
         with _said_plainly():
             found = statements.found(dataset.id.hex, _query(dataset, query), filter, scored=not sort)
             order = statements.ordered(sort or (), dataset.id.hex, query is not None, user_id)
-        page = await self._rows(found.listed + order + Sql("LIMIT ? OFFSET ?", (limit, offset)))
-        if not page and (offset or not limit):  # past the end, perhaps
-            [(total,)] = await self._rows(found.counted)
-            return _responses([], total)
-        return _responses([(score, id_) for score, id_, _ in page], page[0][2] if page else 0)
+        cut = found.listed + order + Sql("LIMIT ? OFFSET ?", (limit, offset))
+        page, [(total,)] = await asyncio.gather(self._rows(cut), self._rows(found.counted))
+        return _responses(page, total)
 
     async def compute_metrics_for(self, metadata_property: Any) -> Any:
         """What a metadata filter offers: the terms with their counts, or the smallest and the largest number."""

@@ -169,7 +169,9 @@ def _sort_key(scope: Any, which: str, dataset: str) -> Sql:
         return Sql(f"r.{_plain(scope.property)}")
     if isinstance(scope, MetadataFilterScope):
         path = _path(scope.metadata_property)
-        return Sql(f"(SELECT {which}(j.value) FROM json_each(r.metadata, ?) j)", (path,))
+        many = f"(SELECT {which}(j.value) FROM json_each(r.metadata, ?) j)"
+        one = "json_extract(r.metadata, ?)"  # twice as quick, and what nearly all have
+        return Sql(f"CASE json_type(r.metadata, ?) WHEN 'array' THEN {many} ELSE {one} END", (path,) * 3)
     if isinstance(scope, SuggestionFilterScope):
         return _suggestion_key(scope, which, dataset)
     if isinstance(scope, ResponseFilterScope):
@@ -179,9 +181,11 @@ def _sort_key(scope: Any, which: str, dataset: str) -> Sql:
 
 def _suggestion_key(scope: Any, which: str, dataset: str) -> Sql:
     column = _suggestion_column(scope)
-    many = column in ("value", "score")
-    key, unfold = (f"{which}(j.value)", f", json_each(s.{column}) j") if many else (f"s.{column}", "")
-    return Sql(f"(SELECT {key} FROM suggestions s{unfold} WHERE {_QUESTION})", (dataset, scope.question))
+    key = f"s.{column}"
+    if column in ("value", "score"):
+        many = f"(SELECT {which}(j.value) FROM json_each({key}) j)"
+        key = f"CASE json_type({key}) WHEN 'array' THEN {many} ELSE json_extract({key}, '$') END"
+    return Sql(f"(SELECT {key} FROM suggestions s WHERE {_QUESTION})", (dataset, scope.question))
 
 
 def _response_key(scope: Any, which: str) -> Sql:

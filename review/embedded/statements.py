@@ -1,4 +1,4 @@
-"""A search as one statement: a text query, a filter, an order, on one dataset; how many match, and a page of them.
+"""A search as SQL: a text query, a filter, an order, on one dataset; how many match, and a page of them.
 
 Most searches read the index of records alone. A query about one field (that of a board of ours, or a named one) is
 given to FTS5 whole, and the records that it names are looked up; any other is put together of what each of its words
@@ -12,8 +12,8 @@ from uuid import UUID
 from review.embedded import text, words
 from review.embedded.filters import Sql, joined, order_by, where
 
-RECORDS = "FROM records r INDEXED BY search_records"  # an error, not a slow answer, where there is no such index
-_ALL = "count(*) OVER ()"
+_RECORDS = "records r INDEXED BY search_records"  # an error, not a slow answer, where there is no such index
+RECORDS = f"FROM {_RECORDS}"
 _BIG = 2147483647  # a prime; its squares stay within SQLite's integers
 
 
@@ -26,7 +26,7 @@ class Query(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What matches: how many; as (score, id, how many) without an order; as ids alone."""
+    """What matches: how many; as (score, id) without an order; as ids alone."""
 
     counted: Sql
     listed: Sql
@@ -43,15 +43,15 @@ def found(dataset: str, query: Query | None, filter: Any, scored: bool) -> Found
     tree = text.parse(query.asked)
     field = query.field or (query.names[0] if len(query.names) == 1 else None)
     whole = words.expression(tree) if tree and field else None
-    if whole and field:
-        hits = Sql("FROM (") + words.scores(whole, field) + "LIMIT -1) s CROSS JOIN records r INDEXED BY search_records"
-        return _found(hits + "ON r.id = s.id" + chosen, "s.score")
-    chosen += Sql("AND") + words.matching(tree, query.names, query.field)
-    plain = _found(Sql(RECORDS) + chosen, "NULL")
-    if not (scored and tree):
-        return plain
-    best = Sql("LEFT JOIN (") + words.scores(words.any_of(tree), query.field) + ") s ON s.id = r.id"
-    return plain._replace(listed=Sql(f"SELECT coalesce(s.score, 0.0), r.id, {_ALL} {RECORDS}") + best + chosen)
+    if whole:
+        matching = Sql("r.id IN (") + words.ids(whole, field) + ")"
+        best = Sql("FROM (") + words.scores(whole, field) + f"LIMIT -1) s CROSS JOIN {_RECORDS} ON r.id = s.id" + chosen
+    else:
+        matching = words.matching(tree, query.names, query.field)
+        hits = words.scores(words.any_of(tree), query.field) if tree else Sql("SELECT NULL AS id, 0.0 AS score")
+        best = Sql(f"{RECORDS} LEFT JOIN (") + hits + ") s ON s.id = r.id" + chosen + "AND" + matching
+    plain = _found(Sql(RECORDS) + chosen + "AND" + matching, "NULL")
+    return plain._replace(listed=Sql("SELECT coalesce(s.score, 0.0) AS score, r.id") + best) if scored else plain
 
 
 def ordered(sort: Sequence[Any], dataset: str, by_score: bool, user: Any) -> Sql:
@@ -73,6 +73,6 @@ def _own_order(user: UUID) -> Sql:
 def _found(source: Sql, score: str) -> Found:
     return Found(
         Sql("SELECT count(*)") + source,
-        Sql(f"SELECT {score} AS score, r.id, {_ALL}") + source,
+        Sql(f"SELECT {score} AS score, r.id") + source,
         Sql("SELECT r.id") + source,
     )

@@ -50,6 +50,11 @@ def any_of(node: Node) -> str:
     return " OR ".join(_phrase(words) for words in leaves(node)) or '""'
 
 
+def ids(words: str, field: str | None) -> Sql:
+    """A statement that gives the ids of the records that match an FTS5 expression."""
+    return Sql("SELECT p.record_id") + _found(words, field)
+
+
 def scores(words: str, field: str | None) -> Sql:
     """A statement that gives (id, score) of the records that match an FTS5 expression; more is better."""
     each = Sql("SELECT p.record_id AS id, -bm25(search_words) AS score") + _found(words, field)
@@ -61,7 +66,7 @@ def scores(words: str, field: str | None) -> Sql:
 def _has(words: Words, names: Sequence[str], field: str | None) -> Sql:
     if words.is_unspaced:
         return Sql("text_occurs(r.fields, ?, ?)", (words.text, json.dumps([field] if field else list(names))))
-    return Sql("r.id IN (SELECT p.record_id") + _found(_phrase(words), field) + ")"
+    return Sql("r.id IN (") + ids(_phrase(words), field) + ")"
 
 
 def _found(words: str, field: str | None) -> Sql:
