@@ -6,7 +6,7 @@ an hour, and be the same rows (the word index is kept by the same triggers). A r
 shown, with its ratio to a reference measured in the same run: one pass of bare sqlite3 (`instr`) over all texts. Beside
 it stands the CPU time that the server took, which other work on the machine does not move; the limits hold for that.
 
-    .venv/app/bin/python benchmarks/review_desk.py                       100,000 records, 4 minutes, no network
+    .venv/app/bin/python benchmarks/review_desk.py                       100,000 records, 2 minutes, no network
     .venv/app/bin/python benchmarks/review_desk.py --records 5000        a first look, half a minute
     .venv/app/bin/python benchmarks/review_desk.py --texts FILE.jsonl    words of your own: `text` of each line
 
