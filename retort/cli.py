@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from records.errors import RetortError
+from retort import desk
 from retort.console import bars, err, show
 from retort.session import Json, prepared
 
@@ -27,6 +28,9 @@ app = typer.Typer(
     help="Distil a large prompted model into a small fine-tuned one, with people in the loop and numbers at the gate.",
     epilog="The circle: label -> (people answer at the desk) -> collect -> train -> release -> harvest -> label.",
 )
+
+
+app.add_typer(desk.app, name="desk")
 
 
 @app.command()

@@ -1,6 +1,5 @@
-"""Review without a server: routing, forms, people's files, the scripted reviewer's opinion, text queries."""
+"""Review without a server: routing, forms, people's files, the scripted reviewer's opinion, the launcher."""
 
-import json
 import socket
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 from records.errors import EnvironmentFault, InputError
 from records.types import Document, Label, Outcome, Role, Split
 from review import fields, people, plain, routing, scripted
-from review.embedded import home, launch, text
+from review.embedded import home, launch
+from review.folder import hold
 from review.form import Unreadable, choice_form, json_form
 from review.guidelines import whole_guidelines
 from review.routing import Reason, Rules, Shortlist, route
@@ -298,31 +298,6 @@ def test_the_scripted_reviewer_names_a_bad_line_and_a_missing_password(tmp_path:
     assert "password" in capsys.readouterr().err
 
 
-def found(query: str, document_text: str) -> bool:
-    return text.score(json.dumps({"document": document_text}), query, '["document"]') > 0
-
-
-@pytest.mark.parametrize(
-    ("query", "hit", "miss"),
-    [
-        ("lease", "The LEASE ends.", "They released it."),
-        ("lease office", "office of the lease", "the lease"),
-        ("lease | nda", "an NDA", "a claim"),
-        ('"notice period"', "the Notice, period of 30 days", "period of notice"),
-        ("lease -office", "a lease", "a lease of an office"),
-        ("terminat*", "termination", "determination"),
-        ("保密", "这是保密协议", "这是合同"),
-    ],
-)
-def test_the_search_box_finds_words_phrases_prefixes_and_leaves_out(query: str, hit: str, miss: str):
-    assert found(query, hit)
-    assert not found(query, miss)
-
-
-def test_a_query_without_words_matches_everything():
-    assert found("-", "anything") and found("| *", "anything")
-
-
 OWNER = {
     "RETORT_DESK_OWNER": "owner",
     "RETORT_DESK_PASSWORD": "long-enough",
@@ -349,9 +324,9 @@ def test_the_launcher_names_a_port_in_use_and_a_home_in_use(tmp_path: Path):
         taken.listen()
         with pytest.raises(EnvironmentFault, match=f"port {taken.getsockname()[1]} .* cannot be used"):
             launch.listening(taken.getsockname()[1])
-    with home.hold(tmp_path / "h"), pytest.raises(EnvironmentFault, match=r"running in .* already"):
-        home.hold(tmp_path / "h")
-    home.hold(tmp_path / "h").close()
+    with hold(tmp_path / "h"), pytest.raises(EnvironmentFault, match=r"running in .* already"):
+        hold(tmp_path / "h")
+    hold(tmp_path / "h").close()
 
 
 def test_the_signing_secret_stays_the_same(tmp_path: Path):

@@ -4,7 +4,6 @@ One connection a thread, each statement in autocommit, so every question sees al
 """
 
 import asyncio
-import hashlib
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -45,12 +44,7 @@ def _connection(file: str) -> sqlite3.Connection:
 
 def _open(file: str) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=30, isolation_level=None)
-    connection.execute("PRAGMA query_only = 1")
-    connection.create_function("text_score", 3, text.score, deterministic=True)
-    connection.create_function("user_rank", 2, user_rank, deterministic=True)
+    for setting in ("query_only = 1", "mmap_size = 1073741824", "cache_size = -65536"):
+        connection.execute(f"PRAGMA {setting}")
+    connection.create_function("text_occurs", 3, text.occurs, deterministic=True)
     return connection
-
-
-def user_rank(user: str, record: str) -> int:
-    """A stable place of a record in a user's queue: each user gets an order of their own, as with Elasticsearch."""
-    return int.from_bytes(hashlib.blake2b(f"{user}{record}".encode(), digest_size=6).digest(), "big")

@@ -2,37 +2,23 @@
 
 argilla/argilla.db        Argilla's own SQLite database, in WAL mode: safe against kill -9
 argilla/auth_secret       what sessions are signed with; without it every restart would sign everyone out
-argilla/lock              held while a server runs: two on one database would disagree
+argilla/lock              held while a server runs: two on one database would disagree (`review.folder`)
 argilla/scratch/          Argilla unpacks its UI into the temporary folder at each start and never removes it
 """
 
-import fcntl
 import os
 import secrets
 import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import IO
 
-from records.errors import EnvironmentFault
-
-
-def hold(home: Path) -> IO[str]:
-    """Hold the folder until the returned file is closed. Raises EnvironmentFault when another process holds it."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (home / "lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise EnvironmentFault(f"an Argilla is running in {home} already; stop it, or give another --home.") from None
-    return lock
+from review.folder import DATABASE, SECRET
 
 
 def prepare(home: Path) -> None:
     """Database in WAL mode, empty scratch folder, and that folder as working and temporary directory."""
-    connection = sqlite3.connect(home / "argilla.db")
+    connection = sqlite3.connect(home / DATABASE)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
     scratch = home / "scratch"
@@ -44,7 +30,7 @@ def prepare(home: Path) -> None:
 
 def auth_secret(home: Path) -> str:
     """The secret that sessions are signed with: made once, readable by the user only."""
-    file = home / "auth_secret"
+    file = home / SECRET
     if not file.exists():
         draft = file.with_suffix(".draft")
         draft.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ import importlib.metadata
 import json
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +28,8 @@ from records.errors import EnvironmentFault, RetortError
 from records.telemetry import OFF
 from review.embedded import home as home_folder
 from review.embedded.accounts import Owner, ensure_owner
+from review.folder import ARGILLA, DATABASE, hold
 
-ARGILLA = "2.8.0"  # the search engine reads this release's tables
 HOST = "127.0.0.1"
 CREDENTIALS = ("RETORT_DESK_OWNER", "RETORT_DESK_PASSWORD", "RETORT_DESK_API_KEY", "RETORT_DESK_WORKSPACE")
 
@@ -52,11 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(home: Path, port: int, owner: Owner) -> None:
     """Prepare the folder and the database, then serve until a signal comes. Raises EnvironmentFault."""
     check_release()
-    with home_folder.hold(home), listening(port) as listener:
+    with hold(home), listening(port) as listener:
         home_folder.prepare(home)
         os.environ.update(environment(home, port, os.environ))
         _install_parts()
         _migrate()
+        _index(home)
         asyncio.run(ensure_owner(owner))
         _run_server(listener)
 
@@ -131,6 +133,18 @@ def _migrate() -> None:
     from argilla_server.database import ALEMBIC_CONFIG_FILE
 
     command.upgrade(config.Config(ALEMBIC_CONFIG_FILE), "head")
+
+
+def _index(home: Path) -> None:
+    from review.embedded import index
+
+    said = "argilla: building the index of its records, once"
+    try:
+        index.ensure(home / DATABASE, lambda: print(said, file=sys.stderr, flush=True))
+    except sqlite3.Error as error:
+        raise EnvironmentFault(
+            f"the records of {home / DATABASE} cannot be indexed ({error}): free disk space, or `retort desk restore`."
+        ) from None
 
 
 def _run_server(listener: socket.socket) -> None:
