@@ -136,7 +136,7 @@ def _last_steps(run: Path) -> dict[str, Any]:
         "steps": steps[-1]["step"],
         "epochs": steps[-1]["epoch"],
         "loss": round(sum(line["loss"] for line in last) / len(last), 4),
-        "validation_loss": min((line["validation_loss"] for line in checked), default=None),
+        "validation_loss": min((line["validation_loss"] for line in checked if line["step"]), default=None),
         "stopped_early": steps[-1]["step"] < steps[-1]["total"],
     }
 
