@@ -55,8 +55,8 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot end its cell or line, nor be markup (but for the backticks of a command)."""
-    for mark in "\\*_[]<>|#":
+    """Text that cannot end its cell or line, nor be markup."""
+    for mark in "\\`*_[]<>|#":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
 
@@ -93,7 +93,7 @@ def _noise(report: PeopleReport) -> str:
         return "No settled answer was doubted: there is none."
     return (
         f"{wording.count(len(noise.doubts), 'settled answer')} of {noise.judged:,} look wrong to a simple model "
-        "(`retort second-look` lists them)."
+        "(retort second-look lists them)."
     )
 
 
@@ -166,11 +166,15 @@ def _mixed(report: PeopleReport) -> Table:
 
 def _changes(title: str, found: Worth) -> Table:
     rows = [
-        [c.teacher if c.teacher == c.people else f"{c.teacher} → {c.people}", f"{c.documents:,}", f"{c.share:.0%}"]
+        [
+            c.teacher if c.teacher == c.people else f"{c.teacher} → {c.people}",
+            f"{c.documents:,}",
+            f"{100 * c.share:.0f} %",
+        ]
         for c in found.changes
     ]
     heads = ["teacher → people", "documents", "of all changes"]
-    return f"{title} ({_share(found.changed) or 'none compared'})", heads, rows[:MOST]
+    return f"{title}: {_share(found.changed)}", heads, rows[:MOST]
 
 
 def _wrong(found: Worth) -> Table:

@@ -16,7 +16,6 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from evaluation import wording
 from evaluation.agreement import key
 from evaluation.interval import Estimate, quantile, wilson
 from records.second_looks import SecondAnswer
@@ -26,6 +25,7 @@ SITTING_ENDS_S = 600.0
 AT_ONCE_S = 1.0
 UNLIKELY = 0.01
 _HURRY, _FEW = 3, 20
+_WATCHED = {("reading_right", "reading_same"): "second readings", ("with_lead",): "documents that a lead decided"}
 
 
 class Pace(Record):
@@ -159,23 +159,27 @@ def _changes(rows: Sequence[Correction]) -> list[Changes]:
 def _watched(one: Reviewer, everybody: Sequence[Reviewer]) -> Reviewer:
     others = [other for other in everybody if other.name != one.name]
     found = []
-    for figure, said in (("reading_right", "second readings"), ("with_lead", "documents that a lead decided")):
-        mine, theirs = getattr(one, figure), [getattr(other, figure) for other in others]
+    for figures, said in _WATCHED.items():
+        mine, theirs = [getattr(one, f) for f in figures], [getattr(other, f) for other in others for f in figures]
         if worse(mine, theirs) < UNLIKELY:
-            found.append(f"right on {wording.share(mine)} of {said}, less often than the others: more than chance")
+            right, n = _counted(mine)
+            found.append(f"right on {right} of {n} {said}, less often than the others: more than chance")
     quick = [o.pace.seconds.value for o in others if o.pace.timed >= _FEW and o.pace.seconds.value]
-    mine = one.pace.seconds.value
-    if quick and mine and one.pace.timed >= _FEW and mine * _HURRY < min(quick):
-        found.append(f"{mine:.0f} s an answer, where the next fastest takes {min(quick):.0f} s")
+    own = one.pace.seconds.value
+    if quick and own and one.pace.timed >= _FEW and own * _HURRY < min(quick):
+        found.append(f"{own:.0f} s an answer, where the next fastest takes {min(quick):.0f} s")
     return one.model_copy(update={"watch": found})
 
 
-def worse(mine: Estimate, theirs: Sequence[Estimate]) -> float:
+def worse(mine: Sequence[Estimate], theirs: Sequence[Estimate]) -> float:
     """p of being right this seldom if all were equally good (Fisher 1934, Statistical Methods, 5th ed., §21.02)."""
     from scipy.stats import hypergeom
 
-    right, n = round((mine.value or 0) * mine.n), mine.n
-    others_right, others_n = sum(round((e.value or 0) * e.n) for e in theirs), sum(e.n for e in theirs)
+    (right, n), (others_right, others_n) = _counted(mine), _counted(theirs)
     if not n or not others_n:
         return 1.0
     return float(hypergeom.cdf(right, n + others_n, right + others_right, n))
+
+
+def _counted(shares: Sequence[Estimate]) -> tuple[int, int]:
+    return sum(round((e.value or 0) * e.n) for e in shares), sum(e.n for e in shares)

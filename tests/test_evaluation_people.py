@@ -173,7 +173,7 @@ def test_who_clicks_without_reading_is_watched_and_who_reads_is_not():
         alarms.update(one.name for one in reviewers([], {}, again, gold) if one.watch)
     assert alarms["careless"] >= 95 and alarms["ann"] <= 3 and alarms["ben"] <= 3
     # Fisher's own table of tea (1935): 3 of 4 right; being right on 1 or fewer has the mirrored p of 17/70
-    assert worse(wilson(1, 4), [wilson(3, 4)]) == pytest.approx(17 / 70)
+    assert worse([wilson(1, 4)], [wilson(3, 4)]) == pytest.approx(17 / 70)
 
 
 def test_who_answers_three_times_as_fast_as_everybody_is_watched():
