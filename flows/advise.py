@@ -89,10 +89,12 @@ def advise_all(context: Context, task: str = "", answers: Answers | None = None,
     """The flow's work. With a task, its faults are raised; over all, one with faults is named and the rest go on."""
     if task:
         return AllTold(tasks=[run(advise_task)(context, task, answers)])
+    if answers not in (None, Answers()):
+        raise InputError("a form is one task's: name the task, or leave the form empty to look at all of them again.")
     result = AllTold()
     for name in advised.advised_tasks(context.store):
         try:
-            result.tasks.append(run(advise_task)(context, name, answers))
+            result.tasks.append(run(advise_task)(context, name))
         except InputError as fault:
             result.faults.append(f"{name}: {fault}")
     return result

@@ -223,6 +223,8 @@ def test_a_task_without_a_folder_is_advised_on_by_its_form_alone(context: Contex
     assert advise_all(context, "not_there_yet", said).tasks[0].advice.decided_by == ["volume"]
     with pytest.raises(InputError, match="nothing is known of 'misspelt'"):
         advise_all(context, "misspelt")
+    with pytest.raises(InputError, match="a form is one task's"):
+        advise_all(context, "", said)
 
 
 def test_a_folder_with_faults_is_not_hidden_by_a_form(context: Context, task):
