@@ -31,7 +31,8 @@ def _curve(context: Context, task: Task, student: Student) -> list[Section]:
 
 
 def _audit(context: Context, task: Task) -> list[Section]:
-    return [Section(title="Labels that nobody checked", text=[in_a_sentence(context, task)])]
+    said = in_a_sentence(context, task)
+    return [Section(title="Labels that nobody checked", text=[said[0].upper() + said[1:]])]
 
 
 def _people(context: Context, task: Task) -> list[Section]:

@@ -138,10 +138,8 @@ class Label(Record):
 
 
 class DeskRecord(Record):
-    """A document that was sent to the review desk. Grain: one per task and document.
-
-    `worth`: its place in the round's queue, from 1 (first) towards 0. `inclusion`: where chance drew it, how likely it
-    was to be drawn from those that could be in that round.
+    """A document that was sent to the review desk. Grain: one per task and document. `worth`: its place in the round's
+    queue, from 1 (first) towards 0. `inclusion`: how likely chance drew it from those that could be in that round.
     """
 
     task: str
@@ -182,7 +180,6 @@ class DatasetVersion(Record):
 
 class Student(Record):
     """A fine-tuned model that can be served. `hash` is that of the file that is served. Grain: one per hash.
-
     `model`: the LiteLLM string of one that a provider trained and serves, which has no file; None: from `served_file`.
     """
 
