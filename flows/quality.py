@@ -26,21 +26,20 @@ def accuracies(context: Context, task: Task) -> dict[str, Quantity]:
         measured = report.get(role)
         if isinstance(measured, dict):
             _read(told, role, measured, f"the verdict {verdicts[-1].id}")
+    pace = _pace(report, f"the verdict {verdicts[-1].id}") if verdicts else None
+    told |= {"student_throughput": pace} if pace else {}
     if "teacher_accuracy" not in told:
         told |= _against_gold(context, task)
     return told
 
 
 def _read(told: dict[str, Quantity], role: str, measured: dict[str, Any], source: str) -> None:
-    accuracy, p95, p50 = (measured.get(name) for name in ("accuracy", "latency_p95_s", "latency_p50_s"))
+    accuracy, p95 = measured.get("accuracy"), measured.get("latency_p95_s")
     if isinstance(accuracy, dict) and accuracy.get("value") is not None and accuracy.get("n"):
         n = int(accuracy["n"])
         put(told, f"{role}_accuracy", wilson(round(accuracy["value"] * n), n, _CONFIDENCE), "share", source)
     if role == "student" and isinstance(p95, dict) and p95.get("value"):
         put(told, "student_p95_s", _Bounds(p95), "s", source)
-    if role == "student":
-        pace = _pace(measured, p50, p95, source)
-        told |= {"student_throughput": pace} if pace else {}
 
 
 class _Bounds:
@@ -50,17 +49,23 @@ class _Bounds:
         self.value, self.low, self.high = found.get("value"), found.get("low"), found.get("high")
 
 
-def _pace(measured: dict[str, Any], p50: Any, p95: Any, source: str) -> Quantity | None:
-    """Requests a second: as measured under load, else from how long one after another takes."""
-    rate = measured.get("documents_per_second") or measured.get("throughput")
-    rate = rate.get("value") if isinstance(rate, dict) else rate
-    if isinstance(rate, int | float) and rate > 0:
-        return _about(float(rate), 0.8, 1.2, Origin.measured, f"{source}, under load")
-    if isinstance(p50, dict) and p50.get("value"):
-        slowest = p95["value"] if isinstance(p95, dict) and p95.get("value") else 2 * p50["value"]
-        source = f"{source}: one request after another; a machine may answer several at once"
-        return _about(1 / p50["value"], p50["value"] / max(slowest, p50["value"]), 4.0, Origin.estimated, source)
-    return None
+def _pace(report: dict[str, Any], source: str) -> Quantity | None:
+    """Requests a second: the most that was measured under load, else from how long one after another takes."""
+    loads = [one["throughput_per_s"] for one in report.get("load") or () if one.get("throughput_per_s")]
+    best = max((one for one in loads if one.get("value")), key=lambda one: float(one["value"]), default=None)
+    if best:
+        told: dict[str, Quantity] = {}
+        put(told, "pace", _Bounds(best), "requests a second", f"{source}, under load")
+        return told["pace"]
+    measured = report.get("student")
+    if not isinstance(measured, dict):
+        return None
+    p50, p95 = measured.get("latency_p50_s"), measured.get("latency_p95_s")
+    if not (isinstance(p50, dict) and p50.get("value")):
+        return None
+    slowest = p95["value"] if isinstance(p95, dict) and p95.get("value") else 2 * p50["value"]
+    source = f"{source}: one request after another; a machine may answer several at once"
+    return _about(1 / p50["value"], p50["value"] / max(slowest, p50["value"]), 4.0, Origin.estimated, source)
 
 
 def _about(value: float, low: float, high: float, origin: Origin, source: str) -> Quantity:

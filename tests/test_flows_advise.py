@@ -112,6 +112,14 @@ def test_accuracies_and_the_students_pace_come_from_the_newest_verdict(context: 
     assert found.student_throughput.value == pytest.approx(10) and found.student_p95_s.value == pytest.approx(0.15)
 
 
+def test_the_students_pace_is_the_most_that_was_measured_under_load(context: Context, task):
+    rates = [{"throughput_per_s": {"value": v, "low": v - 1, "high": v + 1}} for v in (9.0, 25.0, 24.0)]
+    ends = {"student_hash": "ab", "test_set_hash": "t", "rule_hash": "r", "decision": Decision.approved}
+    registry.add_verdict(context.store, Verdict(id="v", task=task.name, reasons=[], report={"load": rates}, **ends))
+    pace = known(context, task).student_throughput
+    assert (pace.low, pace.value, pace.high, pace.origin) == (24.0, 25.0, 26.0, "measured")
+
+
 @pytest.mark.parametrize(
     "report", [{}, {"student": 3}, {"teacher": {"accuracy": None}}, {"student": {"accuracy": {"n": 0}}}]
 )
