@@ -15,6 +15,7 @@ from retort import cli, steps
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "locks/README.md"]
+PAGES += [f"docs/{name}.md" for name in ("reviewing", "gate", "training", "advice")]
 ROOMS = ("records", "prompts", "review", "training", "evaluation", "advice", "serving", "flows", "retort")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 
