@@ -13,7 +13,7 @@ from records.errors import ServiceError
 from records.progress import Progress, silent
 from retort import services
 
-NAMES = ("label", "collect", "train", "release", "harvest", "retrain", "batches", "advise")
+NAMES = ("label", "collect", "train", "curve", "release", "harvest", "retrain", "batches", "advise")
 _SECONDS = 300
 
 
