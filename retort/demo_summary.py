@@ -32,8 +32,8 @@ class Summary(BaseModel):
         """For people."""
         lines = ["", f"{'step':<11}{'what came of it':<92}{'time':>8}"]
         lines += [f"{name:<11}{what:<92}{_clock(took):>8}" for name, what, took in self.steps]
-        lines += ["", f"{'on the test split':<46}{'accuracy (95 % interval)':<28}{'p95':<24}{'per 1,000'}"]
-        lines += [f"{name:<46}{accuracy:<28}{p95:<24}{cost}" for name, accuracy, p95, cost in self.models]
+        lines += ["", f"{'on the test split':<46}{'accuracy (95 % interval)':<28}{'p95':<34}{'per 1,000'}"]
+        lines += [f"{name:<46}{accuracy:<28}{p95:<34}{cost}" for name, accuracy, p95, cost in self.models]
         lines += ["", self.headline, SCRIPTED, ""]
         lines += [f"gateway before  {self.before.answer:<14}{self.before.release}"]
         lines += [f"gateway after   {self.after.answer:<14}{self.after.release}", ""]
