@@ -26,6 +26,8 @@ from advice.terms import for_model
 from advice.wording import number
 
 PayoffOf = Callable[[Situation], Payoff]
+_LEAST_DAYS = 7.0
+"""A shorter log has not seen each day of a week: it cannot say that there are few requests."""
 _GREY = (0.2, 0.8)
 """A chance of paying back between these is no answer while there is still something to measure."""
 _OPENING = {
@@ -54,8 +56,11 @@ def decide(situation: Situation, limits: Thresholds, payoff: Payoff | None) -> D
     if found[4].leaning is Leaning.fine_tune:
         return Decided(own, [found[4].name], [found[4].reason])
     against = [found[n] for n in (1, 2, 3, 6) if found[n].leaning is Leaning.prompt]
-    if [step.number for step in against] == [3] and _unmeasured(situation, limits) and not found[3].sure:
-        return _measure(found[3].name, f"{found[3].reason} The range says otherwise too.")
+    if [step.number for step in against] == [3] and _unmeasured(situation, limits):
+        if (situation.days_covered or 0.0) < _LEAST_DAYS:
+            return _measure(found[3].name, f"{found[3].reason} Less than a week was measured.")
+        if not found[3].sure:
+            return _measure(found[3].name, f"{found[3].reason} The range says otherwise too.")
     if against:
         return Decided(Recommendation.keep_prompting, [s.name for s in against], [s.reason for s in against])
     if situation.monthly_requests is None:

@@ -400,3 +400,10 @@ def test_with_the_real_economics_more_volume_never_makes_fine_tuning_look_worse(
 def test_zero_and_huge_volumes_get_an_answer(volume: str):
     advice, _ = said(numbers={"monthly_requests": volume}, money={"teacher_cost": 0.01})
     assert advice.recommendation is (R.distil if volume == "1e12" else R.keep_prompting)
+
+
+def test_a_volume_of_less_than_a_week_does_not_say_that_there_are_few_requests():
+    few = Quantity(value=61, low=30, high=122, unit="requests a month", origin="measured", source="the gateway")
+    for covered, wanted in ((2.0, Recommendation.measure), (30.0, Recommendation.keep_prompting)):
+        found = advise(Situation(task="mail", monthly_requests=few, days_covered=covered))
+        assert found.recommendation is wanted and found.decided_by == ["volume"]
