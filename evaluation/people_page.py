@@ -92,8 +92,8 @@ def _noise(report: PeopleReport) -> str:
     if not noise.judged:
         return "No settled answer was doubted: there is none."
     return (
-        f"{wording.count(len(noise.doubts), 'settled answer')} of {noise.judged:,} look wrong to a simple model "
-        "(retort second-look lists them)."
+        f"A bag of words reads {wording.count(len(noise.doubts), 'settled answer')} of {noise.judged:,} otherwise, "
+        "in part by errors of its own: retort second-look lists them, the likeliest slips first."
     )
 
 
