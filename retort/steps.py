@@ -12,6 +12,7 @@ from retort.console import show
 from retort.history import history
 from retort.people_steps import PEOPLE
 from retort.session import DEFAULT_TASK, Json, Task, prepared, stepping
+from retort.training_steps import curve, dataset, train
 
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes that ask side by side.")]
 
@@ -217,8 +218,6 @@ def ask(
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line, in the order of the circle."""
-    from retort.training_steps import curve, dataset, train
-
     for step in (
         measure,
         advise,
