@@ -3,6 +3,7 @@
     .venv/app/bin/python benchmarks/distil.py DATA                            600 reviewed to train, 300 to test
     .venv/app/bin/python benchmarks/distil.py DATA --train 60 --test 40       a minute or two: only to see it run
     .venv/app/bin/python benchmarks/distil.py DATA --home FOLDER              kept, and gone on with where it stopped
+    ... --home FOLDER --until train                                           all but the measuring, for a busy machine
 
 DATA is a folder with train.jsonl and test.jsonl, a line a text: {"text": "...", "label": "..."}. Everything runs as in
 production, by the steps of the flows and in a store of its own: the teacher labels (the packaged model with one example
@@ -64,16 +65,28 @@ class Circle:
     label_all: bool = True
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Go on with the times of the calls before."""
+        if self._times.is_file():
+            self.seconds.update(json.loads(self._times.read_text("utf-8")))
+
+    @property
+    def _times(self) -> Path:
+        return self.context.settings.home / "seconds.json"
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step."""
+        """Time a step, over all calls that it took (less those that ended by kill -9)."""
         began = time.monotonic()
         print(f"{name} ...", file=sys.stderr, flush=True)
-        yield
-        self.seconds[name] = round(time.monotonic() - began, 1)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - began, 1)
+            self._times.write_text(json.dumps(self.seconds), "utf-8")
 
-    def turn(self) -> Any:
-        """Label, review, train, release; the release's result."""
+    def train(self) -> None:
+        """Label, review, train."""
         folder = str(self.task.folder)
         with self.step("documents"):
             read_source(self.context, self.task, str(self.task.folder / "documents.jsonl"), "text")
@@ -83,8 +96,11 @@ class Circle:
             self._review()
         with self.step("train"):
             train_student(self.context, folder)
+
+    def release(self) -> Any:
+        """Measure and decide; the release's result."""
         with self.step("release"):
-            return release_student(self.context, folder)
+            return release_student(self.context, str(self.task.folder))
 
     def _test_ids(self) -> list[str]:
         return [d.id for d in library.documents(self.context.store, self.task.name, Split.test)]
@@ -276,6 +292,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--train", type=int, default=600, help="reviewed documents of the train split (600)")
     parser.add_argument("--test", type=int, default=300, help="reviewed documents of the test split (300)")
     parser.add_argument("--home", type=Path, default=None, help="where all is kept; default: a folder that is removed")
+    parser.add_argument("--until", choices=("train", "release"), default="release", help="the last step (release)")
     parser.add_argument("--instructions", default="Name the intent.", help="what is asked; short trains faster")
     parser.add_argument("--characters", type=int, default=2000, help="documents are cut to so many (2000)")
     parser.add_argument("--teacher", default="", help="a LiteLLM string in place of the packaged model")
@@ -300,7 +317,10 @@ def main() -> int:
             settings = Settings(home=home, model_url=url, threads=given.threads, _env_file=None)
             with workplace(silent, settings) as context:
                 circle = Circle(context, find_task(context, str(home / "task")), rows, not given.test_only)
-                found = figures(circle, circle.turn())
+                circle.train()
+                if given.until == "train":
+                    return 0
+                found = figures(circle, circle.release())
         for line in table(found):
             print(line)
         print(json.dumps({"data": given.data.name, "cores": os.cpu_count(), **found}))
