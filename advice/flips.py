@@ -10,7 +10,7 @@ not known is sought from what is assumed of it.
 import math
 from collections.abc import Callable, Mapping
 
-from advice.decision import Flip, Payoff, Recommendation, Thresholds
+from advice.decision import Flip, Recommendation
 from advice.situation import Quantity, Situation
 from advice.wording import said
 
@@ -36,18 +36,13 @@ Answer = Callable[[Situation], Recommendation]
 
 
 def flips(
-    situation: Situation,
-    limits: Thresholds,
-    payoff_of: Callable[[Situation], Payoff] | None,
-    now: Recommendation,
-    assumed: Mapping[str, Quantity],
+    situation: Situation, answer: Answer, now: Recommendation, assumed: Mapping[str, Quantity], with_money: bool
 ) -> list[Flip]:
-    """The nearest changes of the answer, the nearest first, six at most."""
-    answer = _answering(limits, payoff_of)
+    """The nearest changes of the answer, the nearest first, six at most. `with_money`: whether it heeds prices."""
     found = []
     for name in NAMES:
         quantity = getattr(situation, name) or assumed.get(name)
-        if quantity is None or (name in _MONEY and payoff_of is None and name != "monthly_requests"):
+        if quantity is None or (name in _MONEY and not with_money and name != "monthly_requests"):
             continue
         known = getattr(situation, name) is not None
         here = now if known else answer(situation.model_copy(update={name: quantity}))
@@ -56,24 +51,6 @@ def flips(
             if flip is not None:
                 found.append(flip)
     return [flip for _, flip in sorted(found, key=lambda pair: pair[0])][:_MOST]
-
-
-def _answering(limits: Thresholds, payoff_of: Callable[[Situation], Payoff] | None) -> Answer:
-    """The recommendation as a function; the economics are reckoned once for each set of its own numbers."""
-    from advice.recommend import decide
-
-    known: dict[Situation, Payoff] = {}
-    others = dict.fromkeys(("teacher_accuracy", "latency_budget_s", "changes", "example_pairs", "teacher_p95_s"))
-
-    def answer(situation: Situation) -> Recommendation:
-        if payoff_of is None:
-            return decide(situation, limits, None).recommendation
-        money = situation.model_copy(update=others)
-        if money not in known:
-            known[money] = payoff_of(situation)
-        return decide(situation, limits, known[money]).recommendation
-
-    return answer
 
 
 def _sought(

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from advice.decision import Advice, Leaning, Payoff, Recommendation, Step, Thresholds
+from advice.flips import Answer, flips
 from advice.missing import missing
 from advice.overrules import overrules, reason_of, settled
 from advice.situation import Origin, Quantity, Situation
@@ -120,8 +121,6 @@ def advise(
     `payoff_of`: when a student pays back in a situation; it must give the same for the same. `assumed`: numbers that
     the economics put in for what is not known. `moving`: their names, the one that moves the result most first.
     """
-    from advice.flips import flips
-
     limits = thresholds or Thresholds()
     payoff = payoff_of(situation) if payoff_of else None
     decided = decide(situation, limits, payoff)
@@ -136,7 +135,9 @@ def advise(
         steps=steps(situation, limits),
         overrules=overrules(situation),
         payoff=payoff,
-        flips=flips(situation, limits, payoff_of, decided.recommendation, assumed or {}),
+        flips=flips(
+            situation, _answering(limits, payoff_of), decided.recommendation, assumed or {}, payoff_of is not None
+        ),
         missing=missing(situation, moving),
         terms=[terms] if terms else [],
         notes=[*_without(situation, limits, payoff), *_notes(situation, limits, decided)],
@@ -144,6 +145,22 @@ def advise(
         thresholds=limits,
         situation=situation,
     )
+
+
+def _answering(limits: Thresholds, payoff_of: PayoffOf | None) -> Answer:
+    """The recommendation as a function; the economics are reckoned once for each set of its own numbers."""
+    known: dict[Situation, Payoff] = {}
+    others = dict.fromkeys(("teacher_accuracy", "latency_budget_s", "changes", "example_pairs", "teacher_p95_s"))
+
+    def answer(situation: Situation) -> Recommendation:
+        if payoff_of is None:
+            return decide(situation, limits, None).recommendation
+        money = situation.model_copy(update=others)
+        if money not in known:
+            known[money] = payoff_of(situation)
+        return decide(situation, limits, known[money]).recommendation
+
+    return answer
 
 
 def _sentence(decided: Decided, days: int | None, situation: Situation) -> str:

@@ -12,10 +12,12 @@ give or agree on counts as wrong.
 One accepted label (grain: one per document):
 
     Accepted(document_id="41d0c7a2b6e95f13", label="lease", draw=0.0173, round=1, confidence=0.97, right=True)
+    Accepted(..., label="", right=False, fields={"party": True, "amount": False})                       an object
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from evaluation import wording
@@ -30,7 +32,8 @@ _LEAST = 500
 class Accepted(NamedTuple):
     """An accepted label; `label` is empty where the answer is an object.
 
-    `round`: how many rounds had been sent when it came; `right`: None where not answered yet.
+    `round`: how many rounds had been sent when it came; `right`: None where not answered yet; `fields`: the same of
+    each field of an object. Which fields there are must not depend on what people said.
     """
 
     document_id: str
@@ -39,12 +42,15 @@ class Accepted(NamedTuple):
     round: int
     confidence: float
     right: bool | None
+    fields: Mapping[str, bool | None] = MappingProxyType({})
 
 
-class OfLabel(Record):
-    """The accepted labels of one name. `share` wrong: its intervals hold together for all names, in one look."""
+class Part(Record):
+    """The accepted labels of one name, or one field of the accepted objects. `share` wrong: the intervals hold together
+    for all names (or all fields), in one look.
+    """
 
-    label: str
+    name: str
     total: int
     drawn: int
     wrong: int
@@ -58,6 +64,7 @@ class Audit(Record):
     or not. `error`: the share that was wrong when accepted, with an exact interval for one look. `at_most`: the share
     that may still be wrong after these corrections, true at every look. `more`: further checks needed, about; 0: none;
     None: so many that checking is no way to get there. `blocked`: answered ones that count once those before them are.
+    `labels`, `fields`: where the wrong ones are, the worst first; of objects each field by itself, all else whole.
     """
 
     total: int
@@ -70,7 +77,8 @@ class Audit(Record):
     wanted: float
     confidence: float
     more: int | None
-    labels: list[OfLabel]
+    labels: list[Part]
+    fields: list[Part]
 
     @property
     def enough(self) -> bool:
@@ -117,7 +125,8 @@ def audit(accepted: Sequence[Accepted], wanted: float, confidence: float = 0.95)
         wanted=wanted,
         confidence=confidence,
         more=1 if more == 0 and at_most > wanted else more,
-        labels=_by_label(groups, rows, confidence),
+        labels=_by_part(groups, rows, _label, confidence),
+        fields=_by_part(groups, rows, _fields, confidence),
     )
 
 
@@ -168,23 +177,39 @@ def _error(cohorts: Sequence[Cohort], confidence: float) -> Estimate:
     )
 
 
-def _by_label(
-    groups: Sequence[Sequence[Accepted]], rows: Sequence[Sequence[Accepted]], confidence: float
-) -> list[OfLabel]:
-    """Each label's share from the draws below a number that all cohorts have reached, so that each counts alike."""
+def _label(one: Accepted) -> Mapping[str, bool | None]:
+    return {one.label: one.right} if one.label else {}
+
+
+def _fields(one: Accepted) -> Mapping[str, bool | None]:
+    return one.fields
+
+
+def _by_part(
+    groups: Sequence[Sequence[Accepted]],
+    rows: Sequence[Sequence[Accepted]],
+    parts: Callable[[Accepted], Mapping[str, bool | None]],
+    confidence: float,
+) -> list[Part]:
+    """Each part's share from the draws below a number that all cohorts have reached, so that each counts alike."""
     pairs = [(g, r) for g, r in zip(groups, rows, strict=True) if r]
     reached = min((g[len(r)].draw if len(r) < len(g) else 1.0 for g, r in pairs), default=0.0)
-    totals = Counter(one.label for group, _ in pairs for one in group if one.label)
-    seen = [one for _, r in pairs for one in r if one.draw < reached]
-    drawn, wrong = Counter(x.label for x in seen), Counter(x.label for x in seen if x.right is False)
+    totals = Counter(name for group, _ in pairs for one in group for name in parts(one))
+    seen = [found for _, r in pairs for one in r if one.draw < reached for found in parts(one).items()]
+    drawn, wrong = Counter(name for name, _ in seen), Counter(name for name, right in seen if right is False)
     each = 1 - (1 - confidence) / max(1, len(totals))
-    return [
-        OfLabel(
-            label=name,
+    found = [
+        Part(
+            name=name,
             total=total,
             drawn=drawn[name],
             wrong=wrong[name],
             share=exact_share(total, drawn[name], wrong[name], each).model_copy(update={"confidence": confidence}),
         )
-        for name, total in sorted(totals.items())
+        for name, total in totals.items()
     ]
+    return sorted(found, key=_worst_first)
+
+
+def _worst_first(one: Part) -> tuple[float, int, str]:
+    return -(one.share.value or 0.0), -one.total, one.name

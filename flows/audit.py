@@ -1,22 +1,25 @@
 """How good the labels are that nobody checks, from the random checks that people answered. Asks and changes nothing.
 
 `label` sends random checks (`review.audit_share`), `collect` brings the answers home; here they are counted, the stop
-rule is said, and the threshold from which on labels can be accepted is derived from what may be wrong.
+rule is said, and the threshold from which on labels can be accepted is derived from what may be wrong. An object is
+right where the gate would call it so, and so is each of its fields.
 
 Run as:  retort audit --task legal_intake [--wanted 0.03]
 """
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel
 
 from evaluation import wording
-from evaluation.audit import Accepted, Audit, OfLabel, audit, row
+from evaluation.audit import Accepted, Audit, audit, row
+from evaluation.fields import Comparison
 from evaluation.reliability import sure_and_right
 from evaluation.risk import Threshold, accept_from
-from evaluation.score import candidate, same, score_candidate
+from evaluation.score import candidate, score, score_candidate
+from flows.comparing import compared
 from flows.context import Context, find_task
 from flows.desk import labels_of
 from prompts.task import Task
@@ -27,7 +30,7 @@ from review.routing import accepted as is_accepted
 from review.worth import draw_of
 
 _PAGE = 500
-_LABELS_SHOWN = 20
+_SHOWN = 20
 
 
 class LabelAudit(BaseModel):
@@ -69,13 +72,19 @@ class LabelAudit(BaseModel):
         )
 
     def _table(self) -> list[str]:
-        shown = sorted(self.audit.labels, key=_worst_first)[:_LABELS_SHOWN]
-        if not shown:
+        head, rows = table(self.audit)
+        if not rows:
             return []
-        rows = [f"| {one.label} | {one.total:,} | {one.drawn} | {one.wrong} | {_said(one)} |" for one in shown]
-        left = len(self.audit.labels) - len(shown)
-        more = ["", f"{wording.count(left, 'more label')}: see --json."] if left else []
-        return ["", "| label | accepted | checked | wrong | share wrong |", "|---|---|---|---|---|", *rows, *more]
+        lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows[:_SHOWN])]
+        left = len(rows) - _SHOWN
+        return ["", *lines, *(["", f"{wording.count(left, f'more {head[0]}')}: see --json."] if left > 0 else [])]
+
+
+def table(found: Audit) -> tuple[list[str], list[list[str]]]:
+    """Where the wrong labels are, the worst first: head and rows, by label or, of objects, by field."""
+    name, parts = ("field", found.fields) if found.fields else ("label", found.labels)
+    rows = [[one.name, f"{one.total:,}", f"{one.drawn:,}", f"{one.wrong:,}", wording.share(one.share)] for one in parts]
+    return [name, "accepted", "checked", "wrong", "share wrong"], rows
 
 
 def audit_labels(context: Context, task: str, wanted: float = 0.0) -> LabelAudit:
@@ -87,7 +96,7 @@ def audit_labels(context: Context, task: str, wanted: float = 0.0) -> LabelAudit
         raise InputError(f"{wanted} is no share of labels that may be wrong: give one between 0 and 1, such as 0.03.")
     found = find_task(context, task)
     labels = list(accepted_labels(context, found))
-    allowed = wanted or round(1 - found.review.wanted_precision, 9)
+    allowed = wanted or _allowed(found)
     drawn = [(one.confidence, bool(one.right)) for one in row(labels)]
     return LabelAudit(
         task=found.name,
@@ -97,38 +106,56 @@ def audit_labels(context: Context, task: str, wanted: float = 0.0) -> LabelAudit
     )
 
 
-def in_a_sentence(context: Context, task: Task) -> str:
-    """The stop rule for a task, as its other steps tell it."""
-    return audit(list(accepted_labels(context, task)), round(1 - task.review.wanted_precision, 9)).sentence
+def audit_of(context: Context, task: Task) -> Audit:
+    """The audit by the task's own stop rule, as its other steps tell it."""
+    return audit(list(accepted_labels(context, task)), _allowed(task))
+
+
+def _allowed(task: Task) -> float:
+    """The share of accepted labels that may be wrong."""
+    return round(1 - task.review.wanted_precision, 9)
 
 
 def accepted_labels(context: Context, task: Task) -> Iterator[Accepted]:
     """Every label that is sure enough to be trained on unseen, whether or not a person has seen it by now."""
     rounds = desk_log.began(context.store, task.name)
-    judged = _judged(context, task)
+    judged, fields = _judged(context, task), compared(task)
     stream = (d for d in library.Stream(context.store, task.name) if d.split in (Split.train, Split.validation))
     while page := [d.id for d in itertools.islice(stream, _PAGE)]:
         for i, label in labels_of(context, task, page).items():
             if is_accepted(label, task.review.trust_above):
-                yield _accepted(label, bisect_left(rounds, label.created_at), i in judged, judged.get(i))
+                yield _accepted(label, bisect_left(rounds, label.created_at), judged.get(i), fields)
 
 
-def _accepted(label: Label, round: int, judged: bool, answer: Answer | None) -> Accepted:
-    right = same(label.value, answer) if answer is not None else False
+def _accepted(label: Label, round: int, said: Sequence[Answer] | None, fields: Mapping[str, Comparison]) -> Accepted:
+    """`said`: people's answers, by all of which it must be right; None: nobody looked yet; empty: nobody could say.
+
+    Each field of the schema counts, also one that the object lacks: left out by both it is right, by one it is wrong.
+    """
+    scored = [score(label.document_id, label.outcome, label.value, answer, fields) for answer in said or ()]
+
+    def judged(right: Sequence[bool]) -> bool | None:
+        return None if said is None else bool(right) and all(right)
+
     return Accepted(
         document_id=label.document_id,
         label=label.value if isinstance(label.value, str) else "",
         draw=draw_of(label.document_id, "audit"),
         round=round,
         confidence=label.confidence or 0.0,
-        right=right if judged else None,
+        right=judged([one.right for one in scored]),
+        fields={name: judged([one.fields.get(name, True) for one in scored]) for name in fields},
     )
 
 
-def _judged(context: Context, task: Task) -> Mapping[str, Answer | None]:
-    """What people said of each document they looked at; None where they could not say, or do not agree."""
-    looked_at: dict[str, Answer | None] = {c.document_id: None for c in corrections.all(context.store, task.name)}
-    return looked_at | corrections.settled(context.store, task.name).gold
+def _judged(context: Context, task: Task) -> Mapping[str, Sequence[Answer]]:
+    """What people said of each document they looked at: one answer where it is settled, several where they do not
+    agree, none where they could not say.
+    """
+    settled = corrections.settled(context.store, task.name)
+    found: dict[str, list[Answer]] = {c.document_id: [] for c in corrections.all(context.store, task.name)}
+    found |= {i: [row.value for row in rows if row.value is not None] for i, rows in settled.disputed.items()}
+    return found | {i: [answer] for i, answer in settled.gold.items()}
 
 
 def _on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
@@ -136,12 +163,4 @@ def _on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
     settled = corrections.settled(context.store, task.name).gold
     test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
     teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
-    return sure_and_right(teacher, score_candidate(teacher, {i: settled[i] for i in test}))
-
-
-def _worst_first(one: OfLabel) -> tuple[float, int, str]:
-    return -(one.share.value or 0.0), -one.total, one.label
-
-
-def _said(one: OfLabel) -> str:
-    return wording.share(one.share)
+    return sure_and_right(teacher, score_candidate(teacher, {i: settled[i] for i in test}, compared(task)))

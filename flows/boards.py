@@ -9,7 +9,7 @@ from pathlib import PurePath
 from flows.context import Context
 from prompts.task import ChoiceAnswer, Task
 from records import corrections, label_names, library
-from records.types import Document
+from records.types import Correction, Document
 from review import moving, parts, readings
 from review.about import About
 from review.board import Board
@@ -35,8 +35,11 @@ def bring_up_to_date(
     """Move the task's boards to today's labels or fields where they changed; end a move that was cut off."""
     with context.store.read() as db:
         became = label_names.today(db, task.name)
+    there = desk.names()  # one look for all boards: most tasks have one
     for part in boards:
         name = parts.name(task.name, part)
+        if there.isdisjoint(moving.names(name)):
+            continue
         moving.finish(desk, name, became)
         if moving.is_due(desk, name, form):
             if part in (parts.MAIN, parts.TEST):
@@ -46,8 +49,9 @@ def bring_up_to_date(
 
 def _move(context: Context, desk: Desk, task: Task, form: Form, part: str, became: Mapping[str, str | None]) -> None:
     name, people = parts.name(task.name, part), _people(task, part)
-    void = {row.document_id for row in corrections.superseded(context.store, task.name)}
-    beside = about(context, task, library.get(context.store, task.name, void).values())
+    void = corrections.superseded(context.store, task.name)
+    waiting = library.get(context.store, task.name, {row.document_id for row in void})
+    beside = _told(task, waiting.values(), void)
     text = whole_guidelines(parts.guidelines(part, task.guidelines, people), label_descriptions(task))
     moving.copy(desk, name, form, became, text, people, beside, context.progress, parts.above(part))
     moving.finish(desk, name, became, beside)
@@ -73,8 +77,12 @@ def _bring_home(context: Context, desk: Desk, task: Task, name: str) -> None:
 
 def about(context: Context, task: Task, documents: Iterable[Document]) -> dict[str, About]:
     """What is told beside each document: the file or the owner's name for it, kept columns, answers that are void."""
+    return _told(task, documents, corrections.superseded(context.store, task.name))
+
+
+def _told(task: Task, documents: Iterable[Document], void: Iterable[Correction]) -> dict[str, About]:
     before: dict[str, list[str]] = {}
-    for row in corrections.superseded(context.store, task.name):
+    for row in void:
         said = f"{row.value}, by {row.reviewer}; this label was split since, so please choose again"
         before.setdefault(row.document_id, []).append(said)
     return {d.id: About(_source(d), _facts(task, d), tuple(before.get(d.id, ()))) for d in documents}

@@ -20,7 +20,7 @@ from evaluation.agreement import agreement
 from evaluation.people_agreement import units
 from evaluation.reviewers import kept
 from flows import placing
-from flows.audit import in_a_sentence
+from flows.audit import audit_of
 from flows.boards import bring_up_to_date
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
@@ -156,7 +156,7 @@ def _counted(
         due=due,
         why=why,
         student=student,
-        audit=in_a_sentence(context, task) if changed else "",
+        audit=audit_of(context, task).sentence if changed else "",
     )
 
 

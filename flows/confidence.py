@@ -15,6 +15,7 @@ from evaluation import wording
 from evaluation.interval import Estimate, wilson
 from evaluation.reliability import Reliability, reliability, sure_and_right
 from evaluation.score import candidate, score_candidate
+from flows.comparing import compared
 from flows.context import Context, find_task
 from prompts.calibration import batch_baseline, fit_temperature, logits
 from prompts.pool import teacher_prompt
@@ -67,7 +68,7 @@ def measure_confidence(context: Context, task: str) -> Confidence:
     prompt = teacher_prompt(context.store, found)
     labels = ledger.newest(context.store, found.name, Role.teacher, found.teacher.model, prompt)
     teacher = candidate(found.teacher.model, Role.teacher, labels.values())
-    stated = sure_and_right(teacher, score_candidate(teacher, gold))
+    stated = sure_and_right(teacher, score_candidate(teacher, gold, compared(found)))
     if not stated:
         raise InputError(
             f"{found.name}: no test document has both people's answer and a confidence of the teacher: label, have the "

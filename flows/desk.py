@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
 from flows.boards import about, bring_up_to_date, label_descriptions
+from flows.comparing import compared
 from flows.context import Context
 from flows.placing import by_board
 from flows.refreshing import refresh_suggestions, waiting_ids
@@ -158,7 +159,8 @@ def expected_accuracy(context: Context, task: Task, records: Sequence[DeskRecord
     test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
     teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
     gold = {i: answer for i, answer in settled.items() if i in test}
-    bins = reliability.table(reliability.sure_and_right(teacher, score_candidate(teacher, gold)))
+    scored = score_candidate(teacher, gold, compared(task))
+    bins = reliability.table(reliability.sure_and_right(teacher, scored))
     found = {r.document_id: reliability.expected_accuracy(bins, r.score) for r in records if r.score is not None}
     return {i: round(one.value, 4) for i, one in found.items() if one is not None and one.value is not None}
 

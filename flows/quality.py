@@ -8,6 +8,7 @@ from typing import Any
 from advice.situation import Origin, Quantity
 from evaluation.interval import wilson
 from evaluation.score import candidate, score_candidate
+from flows.comparing import compared
 from flows.context import Context
 from prompts.pool import teacher_prompt
 from prompts.task import Task
@@ -79,7 +80,7 @@ def _against_gold(context: Context, task: Task) -> dict[str, Quantity]:
     prompt = teacher_prompt(context.store, task)
     labels: dict[str, Label] = ledger.newest(context.store, task.name, Role.teacher, task.teacher.model, prompt)
     gold = {i: answer for i, answer in gold.items() if i in labels}
-    scored = score_candidate(candidate(task.teacher.model, Role.teacher, labels.values()), gold)
+    scored = score_candidate(candidate(task.teacher.model, Role.teacher, labels.values()), gold, compared(task))
     told: dict[str, Quantity] = {}
     source = f"{len(gold)} test documents that people answered"
     put(told, "teacher_accuracy", wilson(sum(s.right for s in scored), len(scored), _CONFIDENCE), "share", source)

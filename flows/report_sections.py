@@ -6,7 +6,7 @@ Rooms do not know each other, so a flow makes sections of the report from what e
 from evaluation import people_page
 from evaluation.people import people_report
 from evaluation.sections import CurvePoint, Section, learning_curve
-from flows.audit import in_a_sentence
+from flows.audit import audit_of, table
 from flows.context import Context
 from flows.curves import curve_of
 from flows.reviewers import material
@@ -31,8 +31,9 @@ def _curve(context: Context, task: Task, student: Student) -> list[Section]:
 
 
 def _audit(context: Context, task: Task) -> list[Section]:
-    said = in_a_sentence(context, task)
-    return [Section(title="Labels that nobody checked", text=[said[0].upper() + said[1:]])]
+    found = audit_of(context, task)
+    (head, rows), said = table(found), found.sentence
+    return [Section(title="Labels that nobody checked", text=[said[0].upper() + said[1:]], head=head, rows=rows)]
 
 
 def _people(context: Context, task: Task) -> list[Section]:

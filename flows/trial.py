@@ -12,11 +12,11 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 from evaluation import report
-from evaluation.fields import comparisons
 from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
 from evaluation.judge import Absent, Judgement, Measurements, judge
 from evaluation.load import Load
 from evaluation.score import Candidate
+from flows.comparing import compared
 from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
 from flows.load import cost_of, measure_load, measured_as
@@ -25,7 +25,7 @@ from flows.student import student_of
 from prompts.litellm_door import table_prices
 from prompts.pool import teacher_prompt
 from prompts.render import prompt_fingerprint
-from prompts.task import JsonAnswer, Task
+from prompts.task import Task
 from records import corrections, library, registry
 from records.corrections import Settled
 from records.errors import InputError, ServiceError
@@ -60,9 +60,7 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
 
 def rule_of(task: Task) -> Rule:
     """The gate's numbers, with how each field of an object is compared: as the task says, else by its schema."""
-    said = {name: one.model_dump() for name, one in task.gate.fields.items()}
-    fields = comparisons(task.answer.schema_, said) if isinstance(task.answer, JsonAnswer) else {}
-    return Rule(**task.gate.model_dump(exclude=_NOT_OF_THE_RULE), fields=fields)
+    return Rule(**task.gate.model_dump(exclude=_NOT_OF_THE_RULE), fields=compared(task))
 
 
 def prices_of(task: Task) -> dict[str, float | None]:

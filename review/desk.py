@@ -85,9 +85,16 @@ class Desk:
 
     def dataset(self, task: str) -> dict[str, Any] | None:
         """The Argilla dataset of this name in the desk's workspace, ready or not; None where there is none."""
+        return next((d for d in self._datasets() if d["name"] == task), None)
+
+    def names(self) -> set[str]:
+        """The names of all Argilla datasets in the desk's workspace."""
+        return {d["name"] for d in self._datasets()}
+
+    def _datasets(self) -> list[dict[str, Any]]:
         workspace = str(self._workspace().id)
-        items = self.call("GET", "/me/datasets", params={"workspace_id": workspace})["items"]
-        return next((d for d in items if d["name"] == task), None)
+        found: list[dict[str, Any]] = self.call("GET", "/me/datasets", params={"workspace_id": workspace})["items"]
+        return found
 
     def _workspace(self) -> Any:
         with sdk.speaking_to(self.url):

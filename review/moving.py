@@ -32,6 +32,11 @@ _OVERLAP = timedelta(minutes=1)
 _TOLD = {"include": ["responses", "suggestions"]}
 
 
+def names(task: str) -> set[str]:
+    """The names by which a board of this name can stand on the desk, also in the middle of a move."""
+    return {task, _moving(task), _before(task)}
+
+
 def is_due(desk: Desk, task: str, form: Form) -> bool:
     """Whether the task's board was made for other questions or labels than the form has."""
     dataset = desk.dataset(task)

@@ -170,8 +170,48 @@ def test_each_labels_share_has_an_interval_and_all_hold_together():
             ]
         found = audit(labels, 0.05)
         held += all(
-            one.share.low is None or one.share.low <= wrong[one.label] <= one.share.high + 1e-9 for one in found.labels
+            one.share.low is None or one.share.low <= wrong[one.name] <= one.share.high + 1e-9 for one in found.labels
         )
+    assert held >= 95
+
+
+def objects(count: int, wrong: dict[str, set[int]], answered: int) -> list[Accepted]:
+    """Objects in the order of their draws; `wrong`: by field the numbers of those in which it is wrong."""
+    plain = accepted(count, set().union(*wrong.values()), answered, label="")
+    return [
+        one._replace(fields={name: n not in bad if n < answered else None for name, bad in wrong.items()})
+        for n, one in enumerate(plain)
+    ]
+
+
+def test_each_field_of_an_object_has_a_share_of_its_own_and_the_worst_stands_first():
+    found = audit(objects(600, {"party": {3}, "day": set(), "amount": {3, 9, 20, 300}}, 100), 0.05)
+    assert [(one.name, one.total, one.drawn, one.wrong) for one in found.fields] == [
+        ("amount", 600, 100, 3),
+        ("party", 600, 100, 1),
+        ("day", 600, 100, 0),
+    ]
+    assert (found.total, found.drawn, found.wrong, found.labels) == (600, 100, 3, [])  # objects, not fields
+    alone, each = exact_share(600, 100, 3), exact_share(600, 100, 3, 1 - 0.05 / 3)
+    share = found.fields[0].share
+    assert (share.low, share.high, share.confidence) == (each.low, each.high, 0.95) and each.high > alone.high
+    assert audit(accepted(40, set(), 9), 0.05).fields == []
+
+
+def test_a_field_counts_in_the_row_of_objects_only():
+    many = objects(600, {"amount": {2, 50}}, 60)
+    many[20] = many[20]._replace(right=None, fields={"amount": None})
+    [amount] = audit(many, 0.05).fields
+    assert (amount.drawn, amount.wrong) == (20, 1)
+
+
+def test_the_intervals_of_all_fields_hold_together_though_they_are_wrong_in_the_same_objects():
+    random, held = np.random.default_rng(17), 0
+    shares = {"a": 0.01, "b": 0.05, "c": 0.2, "d": 0.5}
+    for _ in range(100):
+        luck = random.permutation(400)
+        found = audit(objects(400, {k: set(np.flatnonzero(luck < 400 * v)) for k, v in shares.items()}, 60), 0.05)
+        held += all(one.share.low <= shares[one.name] <= one.share.high for one in found.fields)
     assert held >= 95
 
 

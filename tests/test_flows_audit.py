@@ -4,13 +4,16 @@ import asyncio
 
 import pytest
 from fixtures_flows import ANSWERS, arrive, context_at, people_say, student_of, teacher_says, texts
-from task_folders import write_task
+from task_folders import FIELDS, write_task
 
-from flows.audit import accepted_labels, audit_labels, in_a_sentence
+from evaluation.score import candidate, score_candidate
+from flows.audit import accepted_labels, audit_labels, audit_of
 from flows.context import find_task
 from flows.desk import _chosen
+from flows.report_sections import sections
 from flows.second_opinion import ask_student, opinion, opinions
 from flows.train import freeze
+from flows.trial import rule_of
 from prompts.standin import Standin
 from records import desk_log, ledger
 from records.errors import InputError
@@ -44,7 +47,7 @@ def test_the_audit_counts_the_checks_that_people_answered_in_the_order_of_their_
     assert (found.total, found.drawn, found.wrong, found.corrected, found.blocked) == (40, 20, 1, 2, 1)
     assert found.error.value == 0.05 and found.wanted == 0.2
     [of_label] = found.labels
-    assert (of_label.label, of_label.total, of_label.drawn, of_label.wrong) == ("lease", 40, 20, 1)
+    assert (of_label.name, of_label.total, of_label.drawn, of_label.wrong) == ("lease", 40, 20, 1)
 
 
 def test_what_nobody_could_answer_or_agree_on_counts_as_wrong(context, task):
@@ -79,7 +82,7 @@ def test_the_audit_says_it_to_people_and_derives_a_threshold_from_test_documents
     assert found.threshold is not None and (found.threshold.value, found.threshold.looked_at) == (0.92, 80)
     assert "review.trust_above: 0.92 keeps wrong labels to 5.0 % with 95 % confidence" in found.text
     assert "| lease | 60 | 60 | 0 |" in found.text
-    assert in_a_sentence(context, task) == found.audit.sentence
+    assert audit_of(context, task).sentence == found.audit.sentence
 
 
 def test_before_any_check_the_audit_says_how_many_are_needed(context, task):
@@ -89,6 +92,97 @@ def test_before_any_check_the_audit_says_how_many_are_needed(context, task):
     assert "no confidence is shown to keep wrong labels to 30.0 %" in found.text
     with pytest.raises(InputError, match="no share of labels"):
         audit_labels(context, "mail", 1.5)
+
+
+SAID = {"party": "ACME Inc", "amount": 100.0}
+
+
+@pytest.fixture
+def extraction(tmp_path, context):
+    fields = {"amount": {"how": "number", "relative": 0.01}}
+    return find_task(context, str(write_task(tmp_path / "fields", FIELDS, gate={"fields": fields})))
+
+
+def extracted(context, task, count=20, split=Split.train):
+    documents = arrive(context, task, *texts(split, count))
+    for document in documents:
+        teacher_says(context, task, document, SAID, 0.95)
+    return documents
+
+
+def judged(context, task):
+    """(the object right, each field right) by document, of those that people looked at."""
+    return {
+        one.document_id: (one.right, one.fields["party"], one.fields["amount"])
+        for one in accepted_labels(context, task)
+        if one.right is not None
+    }
+
+
+def test_an_object_is_right_where_the_gate_would_call_it_so_and_so_is_each_field(context, extraction):
+    documents = extracted(context, extraction)
+    answers = {
+        documents[0].id: {"party": "Acme  inc.", "amount": 100.5},
+        documents[1].id: {"party": "Acme inc.", "amount": 102.0},
+        documents[2].id: {"party": "Apex Inc", "amount": 100.0},
+        documents[3].id: {"party": "ACME Inc"},
+    }
+    people_say(context, extraction, answers)
+    assert judged(context, extraction) == {
+        documents[0].id: (True, True, True),
+        documents[1].id: (False, True, False),
+        documents[2].id: (False, False, True),
+        documents[3].id: (False, True, False),
+    }
+    labels = ledger.newest(context.store, extraction.name, Role.teacher)
+    gate = score_candidate(candidate("t", "teacher", labels.values()), answers, rule_of(extraction).fields)
+    assert {s.document_id: s.right for s in gate} == {
+        i: right for i, (right, *_) in judged(context, extraction).items()
+    }
+
+
+def test_a_field_that_label_and_person_leave_out_is_right(context, extraction):
+    [document] = arrive(context, extraction, *texts(Split.train, 1))
+    teacher_says(context, extraction, document, {"party": "Anna"}, 0.95)
+    people_say(context, extraction, {document.id: {"party": "Anna"}})
+    assert judged(context, extraction) == {document.id: (True, True, True)}
+
+
+def test_people_who_differ_make_wrong_what_they_differ_on_and_a_spelling_is_no_difference(context, extraction):
+    first, second, third, *_ = extracted(context, extraction)
+    people_say(context, extraction, {first.id: SAID, second.id: SAID})
+    people_say(context, extraction, {first.id: {**SAID, "amount": 300.0}}, who="ben")
+    people_say(context, extraction, {second.id: {**SAID, "party": "Acme inc."}, third.id: None}, who="ben")
+    assert judged(context, extraction) == {
+        first.id: (False, True, False),
+        second.id: (True, True, True),
+        third.id: (False, False, False),
+    }
+
+
+def test_the_audit_of_objects_has_a_table_by_field_and_the_report_shows_it(context, extraction):
+    documents = in_draws(extracted(context, extraction))
+    said = [SAID] * 10 + [{**SAID, "amount": 7.0}] * 2
+    people_say(context, extraction, {d.id: answer for d, answer in zip(documents, said, strict=False)})
+    found = audit_labels(context, "fields", 0.5)
+    head, _, *rows = [line for line in found.text.splitlines() if line.startswith("|")]
+    assert head == "| field | accepted | checked | wrong | share wrong |"
+    assert [row.rpartition("|")[0].rpartition("|")[0] for row in rows] == [
+        "| amount | 20 | 12 | 2 ",
+        "| party | 20 | 12 | 0 ",
+    ]
+    assert [one["name"] for one in found.model_dump(mode="json")["audit"]["fields"]] == ["amount", "party"]
+    student = student_of(context, extraction, freeze(context, extraction))
+    shown = sections(context, extraction, student)[0]
+    assert shown.title == "Labels that nobody checked" and shown.head[0] == "field"
+    assert [row[:4] for row in shown.rows] == [["amount", "20", "12", "2"], ["party", "20", "12", "0"]]
+
+
+def test_the_threshold_reads_objects_as_the_gate_does(context, extraction):
+    test = extracted(context, extraction, 20, Split.test)
+    people_say(context, extraction, {d.id: {**SAID, "party": "acme inc"} for d in test})
+    threshold = audit_labels(context, "fields", 0.2).threshold
+    assert threshold is not None and (threshold.looked_at, threshold.wrong.value) == (20, 0.0)
 
 
 def test_a_round_takes_its_share_of_random_checks_from_the_store_and_no_more_than_its_places(context, task):

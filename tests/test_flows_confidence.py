@@ -3,12 +3,13 @@
 import math
 
 import pytest
-from fixtures_flows import arrive, people_say, texts
-from task_folders import write_task
+from fixtures_flows import arrive, people_say, teacher_says, texts
+from task_folders import FIELDS, write_task
 
 from flows.confidence import measure_confidence
 from flows.context import find_task
 from flows.desk import expected_accuracy
+from flows.quality import accuracies
 from prompts.render import prompt_fingerprint
 from prompts.scoring import choose
 from records import ledger
@@ -70,3 +71,17 @@ def test_the_desk_is_told_how_often_answers_as_sure_were_right_once_ten_were_mea
     people_say(context, task, {d.id: "debt" for d in documents[9:]})
     assert expected_accuracy(context, task, records) == {"new": 0.75}
     assert math.isclose(labels[documents[0].id].confidence, 0.982, abs_tol=1e-3)
+
+
+def test_an_object_is_right_for_confidence_desk_and_advice_where_the_gate_would_call_it_so(context, tmp_path):
+    task = find_task(context, str(write_task(tmp_path / "fields", FIELDS)))
+    documents = arrive(context, task, *texts(Split.test, 12))
+    for document in documents:
+        teacher_says(context, task, document, {"party": "ACME Inc", "amount": 5}, 0.95)
+    people_say(context, task, {d.id: {"party": "Acme inc.", "amount": 5.0} for d in documents})
+    record = DeskRecord(
+        task="fields", document_id="new", round=2, reason="model unsure", blind=False, suggestion={}, score=0.95
+    )
+    assert measure_confidence(context, "fields").readings[0].right.value == 1.0
+    assert expected_accuracy(context, task, [record]) == {"new": 1.0}
+    assert accuracies(context, task)["teacher_accuracy"].value == 1.0

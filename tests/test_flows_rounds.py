@@ -13,6 +13,7 @@ from fixtures_serving import verdict
 from task_folders import write_task
 from test_review_desk import answer, everything_on
 
+from flows.boards import bring_up_to_date
 from flows.collect import collect_answers
 from flows.context import Context, find_task, workplace
 from flows.desk import form_of, open_desk
@@ -25,6 +26,7 @@ from prompts.standin import Standin
 from records import corrections, registry
 from records.progress import silent
 from records.types import Split
+from review.desk import Desk
 
 pytestmark = pytest.mark.real
 
@@ -145,6 +147,30 @@ async def test_labels_are_renamed_and_split_in_the_middle_of_a_campaign_and_no_a
             assert collect_answers(context, "relabelled", "never").tasks[0].corrected == 3
             told = document_history(context, "relabelled", first).text
     assert "answered lease" in told and "answered depot, before: lease" in told
+
+
+class Looking(Desk):
+    """A desk that notes what is asked of it."""
+
+    def call(self, method: str, path: str, *more: Any, **named: Any) -> Any:
+        self.asked = [*getattr(self, "asked", ()), path]
+        return super().call(method, path, *more, **named)
+
+
+def test_boards_that_are_not_there_cost_one_look_and_a_move_that_was_cut_off_is_ended(
+    tmp_path: Path, argilla: RunningArgilla
+):
+    folder = task_in(tmp_path, "looked")
+    with workplace(silent, settings_of(tmp_path, argilla, "http://127.0.0.1:9/v1")) as context:
+        task = find_task(context, folder)
+        with open_desk(context) as opened:
+            desk = Looking(opened.url, opened.client, opened.workspace)
+            bring_up_to_date(context, desk, task, form_of(task))
+            assert desk.asked == ["/me/datasets"]
+            board = desk.ensure("looked", form_of(task), "Read it.")
+            desk.call("PATCH", f"/datasets/{board.id}", {"name": "looked-before"})
+            bring_up_to_date(context, desk, task, form_of(task))
+            assert "looked" in desk.names() and "looked-before" not in desk.names()
 
 
 async def test_the_live_students_answers_are_shown_where_the_task_wants_them(tmp_path: Path, argilla: RunningArgilla):
