@@ -419,6 +419,7 @@ def test_a_frozen_embedding_model_is_one_more_baseline(tmp_path, model2vec):
     found = frozen.predict(["aaa", "bbb"] * 4, answers, {"1": "aaaa", "2": "bb"}, tmp_path / "model")
     assert found == {"1": "x", "2": "y"}
     assert frozen.predict(["aaa"], ["x"], {"1": "b"}, tmp_path / "model") == {"1": "x"}
+    assert frozen.predict(["aaa", "bbb", "ccc"], ["x", "y", "z"], {"1": "c"}, tmp_path / "model") == {"1": "z"}
     with pytest.raises(InputError, match="no folder"):
         frozen.encoder(tmp_path / "none")
 
