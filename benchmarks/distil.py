@@ -181,7 +181,7 @@ def write_task(folder: Path, rows: dict[str, str], examples: dict[str, str], giv
         "document": {"max_characters": given.characters},
         "teacher": teacher(given),
         "student": {"recipe": "distil.yaml", "price_per_hour": given.price},
-        "gate": {"p95_latency_ms": 100},
+        "gate": {"p95_latency_ms": 100, "embeddings": str(given.embeddings.absolute()) if given.embeddings else None},
     }
     settings = {**recipes.load("cpu-135m").settings, **RECIPE, **dict(given.set)}
     kept = {key: value for key, value in settings.items() if value is not None}
@@ -303,6 +303,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--teacher", default="", help="a LiteLLM string in place of the packaged model")
     parser.add_argument("--key-env", default=None, help="the environment variable with the teacher's key")
     parser.add_argument("--price", type=float, default=0.0, help="US dollars an hour of the student's machine (0)")
+    parser.add_argument("--embeddings", type=Path, default=None, help="folder of a model2vec model: one more baseline")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
     parser.add_argument("--test-only", action="store_true", help="the teacher labels what the gate needs, no more")
     parser.add_argument("--threads", type=int, default=0, help="of the model server and of training; default: theirs")

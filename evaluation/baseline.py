@@ -60,9 +60,14 @@ def by_words(texts: Sequence[str], classes: Sequence[str], asked: Sequence[str])
         return [_commonest(classes)] * len(asked)
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
-    with warnings.catch_warnings():  # amounts and names have about as many values as rows: meant so, nothing to tell
+    return [str(label) for label in fitted(model, texts, classes).predict(asked)]
+
+
+def fitted(model: Any, known: Any, classes: Sequence[str]) -> Any:
+    """The model, fitted. Names and amounts have about as many values as rows: meant so, nothing to tell."""
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The number of unique classes")
-        return [str(label) for label in model.fit(texts, classes).predict(asked)]
+        return model.fit(known, classes)
 
 
 def only_class(classes: Sequence[str]) -> str | None:

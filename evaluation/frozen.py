@@ -35,7 +35,8 @@ def predict(
         if only is not None:
             return [only] * len(asked)
         model = LogisticRegression(C=10, max_iter=2000)
-        return [str(label) for label in model.fit(encode(list(known)), classes).predict(encode(list(asked)))]
+        learnt = baseline.fitted(model, encode(list(known)), classes)
+        return [str(label) for label in learnt.predict(encode(list(asked)))]
 
     return baseline.predict(texts, answers, documents, by_vectors)
 

@@ -15,7 +15,7 @@ from evaluation.compare import Difference, Disputed, Paired, differences, pair, 
 from evaluation.gate import Rule, decide, gold_hash, prices_hash, rule_hash
 from evaluation.interval import Estimate
 from evaluation.labels import LabelLoss, label_losses
-from evaluation.load import Load, StudentCost
+from evaluation.load import Load, LoadRun, StudentCost
 from evaluation.reliability import Reliability, reliability, sure_and_right
 from evaluation.rule import Ruling
 from evaluation.score import Candidate, Scored, score_answers, score_candidate
@@ -35,10 +35,12 @@ class Absent(Record):
 
 class Measurements(Record):
     """What was measured beside the answers: the endpoint under load, what the student costs, the prices that it was
-    counted with, and who could not be asked. `measured_as`: how and where the load was, in words.
+    counted with, and who could not be asked. `measured_as`: how and where the load was, in words; `load_runs`: all
+    measurements in this way, oldest first; `load` is that of the last.
     """
 
     load: list[Load] = Field(default_factory=list)
+    load_runs: list[LoadRun] = Field(default_factory=list)
     measured_as: str = ""
     student_cost: StudentCost | None = None
     prices: dict[str, float | None] = Field(default_factory=dict)
@@ -70,6 +72,7 @@ class Judgement(Record):
     reliability: dict[str, Reliability] = Field(default_factory=dict)
     labels: list[LabelLoss] = Field(default_factory=list)
     load: list[Load] = Field(default_factory=list)
+    load_runs: list[LoadRun] = Field(default_factory=list)
     measured_as: str = ""
     student_cost: StudentCost | None = None
     prices: dict[str, float | None] = Field(default_factory=dict)

@@ -16,6 +16,7 @@ of one level wait for each other, so under load it is a little too narrow. A bou
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from evaluation.interval import Estimate, mean, quantile
 from records.types import Record
@@ -36,6 +37,18 @@ class Load(Record):
     latency_p95_s: Estimate
     latency_p99_s: Estimate
     latencies_s: list[float]
+
+
+class LoadRun(Record):
+    """One measurement of the endpoint, as a verdict tells of it. `latency_p95_s`: with one request in flight;
+    `reason`, `by`: why it was made again and who wanted it, empty for a first one.
+    """
+
+    id: str
+    made_at: datetime
+    latency_p95_s: Estimate | None
+    reason: str
+    by: str
 
 
 class StudentCost(Record):

@@ -1,9 +1,12 @@
 """What a judgement comes to in words: the verdict in one sentence, warnings, advice, a table, a Markdown summary."""
 
+from collections.abc import Sequence
+
 from evaluation import wording
 from evaluation.aggregate import Measured
 from evaluation.judge import Judgement
 from evaluation.lineage import Lineage
+from evaluation.load import LoadRun
 from evaluation.rule import State
 from records.types import Decision
 
@@ -49,7 +52,9 @@ def _beaten(judgement: Judgement) -> str:
 
 
 def warnings(judgement: Judgement) -> list[str]:
-    """What must not be overlooked: a baseline that beats the student, a teacher whose service failed."""
+    """What must not be overlooked: a baseline that beats the student, a teacher whose service failed, a latency that
+    was measured again.
+    """
     said = []
     for other in judgement.better:
         difference = judgement.against[other.name].difference
@@ -62,7 +67,18 @@ def warnings(judgement: Judgement) -> list[str]:
     if judgement.paired.credited:
         lost = wording.count(judgement.paired.credited, "document")
         said.append(f"The teacher's service failed on {lost}; in the comparison they count as right for the teacher.")
-    return said
+    return [*said, *([_measured_again(judgement.load_runs)] if any(run.reason for run in judgement.load_runs) else [])]
+
+
+def _measured_again(runs: Sequence[LoadRun]) -> str:
+    """All measurements with their p95, when each was made and why again: the verdict rests on the last."""
+    told = [
+        f"{wording.milliseconds(run.latency_p95_s)} on {run.made_at:%-d %B %Y, %H:%M} UTC"
+        + (f", repeated by {run.by} because: {run.reason.rstrip('.')}" if run.reason else "")
+        for run in runs
+    ]
+    times = wording.count(len(runs), "time")
+    return f"Latency measured {times}: p95 {'; '.join(told)}. The verdict rests on the last ({runs[-1].id})."
 
 
 def trust_advice(judgement: Judgement) -> str | None:

@@ -51,6 +51,11 @@ def seconds(estimate: Estimate | None) -> str:
     return f"{1000 * estimate.value:,.0f} ms ({low} to {high})"
 
 
+def milliseconds(estimate: Estimate | None) -> str:
+    """A duration in milliseconds without its interval."""
+    return NOTHING if estimate is None or estimate.value is None else f"{1000 * estimate.value:,.0f} ms"
+
+
 def money(value: float) -> str:
     """Dollars with the digits that matter: $12.30, $0.042, $0.00031."""
     return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}"

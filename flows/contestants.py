@@ -75,13 +75,12 @@ def _not_asked(task: Task, student: Student, role: Role) -> str:
 
 
 def rival_of(context: Context, task: Task, student: Student) -> Student | None:
-    """The student that must not be better: the live one; where this one is live, the one that was so before it."""
-    live = registry.live(context.store, task.name)
-    if live is None:
-        return None
-    past = [r for r in registry.releases(context.store, task.name) if r.number <= live.number]
-    others = [r.student_hash for r in past if r.student_hash != student.hash]
-    return registry.student(context.store, others[-1]) if others else None
+    """The student that must not be better: the live one; where this one is live, the one that was so before it.
+
+    After a rollback that is the one rolled back to, and one that was taken back is never it.
+    """
+    others = [r.student_hash for r in registry.lived(context.store, task.name) if r.student_hash != student.hash]
+    return registry.student(context.store, others[0]) if others else None
 
 
 def _ask_rival(context: Context, task: Task, student: Student, documents: list[Document], found: Contestants) -> None:

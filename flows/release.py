@@ -2,7 +2,8 @@
 
 Everybody is asked on the human-checked test split through the endpoint that production uses. A verdict stands for what
 was measured: the same student, test set, rule and prompts give the same verdict without a second look (a gate that is
-asked again until it says yes decides nothing). Started by the event of `train`, or by a person.
+asked again until it says yes decides nothing). Where a measurement of the endpoint is made again for a stated reason
+(`flows.load`), the verdict is a new one that tells of all of them. Started by the event of `train`, or by a person.
 
 Run as:  retort release --task legal_intake
 """
@@ -13,6 +14,7 @@ from prefect import flow
 from pydantic import BaseModel
 
 from flows.context import Context, Runner, TaskName, call, find_task
+from flows.load import measure_again
 from flows.reporting import as_task, publish, publish_table, reported_workplace
 from flows.trial import measure, rewrite, verdict_of
 from prompts.render import prompt_fingerprint
@@ -49,7 +51,14 @@ class Judged(BaseModel):
 
 
 @flow(name="release")
-def release(task: TaskName, student: str = "", when_approved: bool = True, override: str = "", by: str = "") -> Judged:
+def release(
+    task: TaskName,
+    student: str = "",
+    when_approved: bool = True,
+    override: str = "",
+    by: str = "",
+    remeasure: str = "",
+) -> Judged:
     """Measure a student against the teacher, and release it if the gate approves.
 
     Args:
@@ -57,10 +66,11 @@ def release(task: TaskName, student: str = "", when_approved: bool = True, overr
         student: (The beginning of) a student's hash. Empty: the newest of the task.
         when_approved: Go live when the gate approves. Off: only measure.
         override: A reason to go live although the gate does not approve; it is kept with the name, and shown.
-        by: The name of the person who decides so.
+        by: The name of the person who decides so, or wants it measured again.
+        remeasure: A reason to measure the endpoint again (a busy machine); all measurements are kept and shown.
     """
     with reported_workplace() as context:
-        result = release_student(context, task, student, when_approved, override, by, run=as_task)
+        result = release_student(context, task, student, when_approved, override, by, remeasure, as_task)
     publish("release", result.task, result.text)
     publish_table("models", result.task, result.models, result.headline)
     return result
@@ -73,15 +83,19 @@ def release_student(
     when_approved: bool = True,
     override: str = "",
     by: str = "",
+    remeasure: str = "",
     run: Runner = call,
 ) -> Judged:
     """The flow's work. Raises InputError where there is no student, or no human-checked test document.
 
-    `override` releases also against the verdict, for this reason, in the name of `by`.
+    `override` releases also against the verdict, for this reason, in the name of `by`; `remeasure` measures the
+    endpoint once more first, for this one.
     """
     found = find_task(context, task)
     chosen = _chosen(context, found, student)
-    _check_override(override, by, when_approved)
+    _check_reasons(override, remeasure, by, when_approved)
+    if remeasure:
+        run(measure_again)(context, found, chosen, remeasure, by)
     verdict = verdict_of(context, found, chosen) or run(measure)(context, found, chosen)
     move = _move(context, verdict, override, by) if when_approved else None
     said = verdict.report
@@ -102,12 +116,14 @@ def release_student(
     )
 
 
-def _check_override(reason: str, by: str, when_approved: bool) -> None:
-    if (reason or by) and not when_approved:
+def _check_reasons(override: str, remeasure: str, by: str, when_approved: bool) -> None:
+    if override and not when_approved:
         raise InputError("an override releases, and only measuring does not: give one of the two.")
-    if bool(reason.strip()) != bool(by.strip()):
+    given = [reason for reason in (override, remeasure) if reason]
+    if bool(given) != bool(by.strip()) or not all(reason.strip() for reason in given):
         raise InputError(
-            "an override needs a reason (--override) and the name of the person who decides (--by): both are kept."
+            "an override or a repeated measurement needs a reason (--override, --remeasure) and the name of the person "
+            "who decides (--by): both are kept."
         )
 
 

@@ -14,21 +14,21 @@ from pathlib import Path
 from evaluation import report
 from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
 from evaluation.judge import Absent, Judgement, Measurements, judge
-from evaluation.load import Load
+from evaluation.load import Load, LoadRun
 from evaluation.score import Candidate
 from flows.comparing import compared
 from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
-from flows.load import cost_of, measure_load, measured_as
+from flows.load import cost_of, load_known
 from flows.report_sections import sections
-from flows.student import student_of
 from prompts.litellm_door import table_prices
 from prompts.pool import teacher_prompt
 from prompts.render import prompt_fingerprint
 from prompts.task import Task
-from records import corrections, library, registry
+from records import corrections, library, loads, registry
 from records.corrections import Settled
 from records.errors import InputError, ServiceError
+from records.loads import LoadMeasurement
 from records.overrides import Override
 from records.types import Outcome, Split, Student, Verdict
 
@@ -78,27 +78,37 @@ def prices_of(task: Task) -> dict[str, float | None]:
 
 
 def _measurements(context: Context, task: Task, student: Student, asked: Contestants) -> Measurements:
-    """The endpoint that would serve, and what it costs. One that cannot be measured is named, with the reason.
-
-    A student is measured once in the same way: a gate that is asked again until the machine is quiet decides nothing.
-    """
+    """The endpoint that would serve, and what it costs. One that cannot be measured is named, with the reason."""
     absent = list(asked.absent)
-    endpoint = student_of(context, task, student)
-    way = measured_as(task, endpoint)
-    loads = _measured_before(context, task, student, way)
+    known: list[LoadMeasurement] = []
     try:
-        loads = loads or measure_load(context, task, endpoint)
+        known = load_known(context, task, student)
     except ServiceError as fault:
         absent.append(Absent(name="the endpoint under load", why=f"could not be measured: {fault}"))
-    cost = None if student.model else cost_of(context, task, loads)  # a provider's student costs by the token
-    prices = prices_of(task)
-    return Measurements(load=loads, measured_as=way if loads else "", student_cost=cost, prices=prices, absent=absent)
+    found = _loads(known[-1]) if known else []
+    return Measurements(
+        load=found,
+        load_runs=[_told(one) for one in known],
+        measured_as=known[-1].measured_as if known else "",
+        student_cost=None if student.model else cost_of(context, task, found),  # a provider's costs by the token
+        prices=prices_of(task),
+        absent=absent,
+    )
 
 
-def _measured_before(context: Context, task: Task, student: Student, way: str) -> list[Load]:
-    verdicts = registry.task_verdicts(context.store, task.name)
-    found = [v.report for v in verdicts if v.student_hash == student.hash and v.report.get("measured_as") == way]
-    return [Load.model_validate(one) for one in found[-1]["load"]] if found else []
+def _loads(measurement: LoadMeasurement) -> list[Load]:
+    return [Load.model_validate(one) for one in measurement.load]
+
+
+def _told(measurement: LoadMeasurement) -> LoadRun:
+    alone = next((one for one in _loads(measurement) if one.in_flight == 1), None)
+    return LoadRun(
+        id=measurement.id,
+        made_at=measurement.created_at,
+        latency_p95_s=alone.latency_p95_s if alone else None,
+        reason=measurement.reason,
+        by=measurement.by,
+    )
 
 
 def _failed(who: Candidate, gold: Iterable[str]) -> list[str]:
@@ -120,8 +130,11 @@ def _test_answers(context: Context, task: Task) -> Settled:
 
 
 def _verdict_id(context: Context, task: Task, student: Student, missing: Sequence[str] = ()) -> str:
-    """What was judged, in a name: student, test set, rule, prices, whom it was compared with, which calls failed."""
+    """What was judged, in a name: student, test set, rule, prices, whom it was compared with, which calls failed, and
+    which measurement it rests on where the endpoint was measured again.
+    """
     rival = rival_of(context, task, student)
+    again = [one.id for one in loads.measured(context.store, student.hash) if one.reason]
     judged = [
         student.hash,
         gold_hash(_test_answers(context, task).gold),
@@ -131,6 +144,7 @@ def _verdict_id(context: Context, task: Task, student: Student, missing: Sequenc
         task.teacher.model,
         teacher_prompt(context.store, task),
         prompt_fingerprint(task, teaching=False),
+        *again[-1:],
         *missing,
     ]
     return f"{task.name}-{hashlib.blake2b(json.dumps(judged).encode(), digest_size=6).hexdigest()}"

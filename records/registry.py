@@ -78,7 +78,10 @@ def release(store: Store, task: str, student_hash: str, verdict_id: str, overrid
         last = db.execute(
             sa.select(sa.func.max(tables.releases.c.number)).where(tables.releases.c.task == task)
         ).scalar()
-        new = Release(task=task, number=(last or 0) + 1, student_hash=student_hash, verdict_id=verdict_id)
+        before = _live_number(db, task)
+        new = Release(
+            task=task, number=(last or 0) + 1, student_hash=student_hash, verdict_id=verdict_id, replaced=before
+        )
         db.execute(sa.insert(tables.releases).values(row_of(new)))
         _point(store, db, task, new.number)
     return new
@@ -96,6 +99,11 @@ def _check(db: sa.Connection, task: str, student_hash: str, verdict_id: str) -> 
         )
     if verdict.decision != Decision.approved and not is_overridden(db, student_hash, verdict_id):
         raise NotApproved(f"verdict {verdict_id} says {verdict.decision.value}: {' '.join(verdict.reasons)}")
+
+
+def _live_number(db: sa.Connection, task: str) -> int | None:
+    number: int | None = db.execute(sa.select(tables.live.c.number).where(tables.live.c.task == task)).scalar()
+    return number
 
 
 def _point(store: Store, db: sa.Connection, task: str, number: int | None) -> None:
@@ -124,17 +132,27 @@ def live(store: Store, task: str) -> Release | None:
     return Release.model_validate(dict(found._mapping)) if found else None
 
 
-def rollback(store: Store, task: str) -> Release | None:
-    """Point to the release before the live one, or to the teacher (None) when there is none before.
+def lived(store: Store, task: str) -> list[Release]:
+    """The live release, then the one that was live before it, and so on; those that were taken back are not in it."""
+    known, found = {one.number: one for one in releases(store, task)}, []
+    at = live(store, task)
+    while at is not None:
+        found.append(at)
+        at = known.get(at.replaced or 0)
+    return found
 
-    Raises StoreError when nothing is live.
+
+def rollback(store: Store, task: str) -> Release | None:
+    """Point to the release that was live before the live one, or to the teacher (None) where that was.
+
+    A release that was taken back once is not gone back to. Raises StoreError when nothing is live.
     """
     with store.begin() as db:
-        number = db.execute(sa.select(tables.live.c.number).where(tables.live.c.task == task)).scalar()
+        number = _live_number(db, task)
         if number is None:
             raise StoreError(f"nothing to roll back: no student of {task} is live, the teacher answers already.")
-        before = sa.select(sa.func.max(tables.releases.c.number)).where(
-            tables.releases.c.task == task, tables.releases.c.number < number
+        before = sa.select(tables.releases.c.replaced).where(
+            tables.releases.c.task == task, tables.releases.c.number == number
         )
         _point(store, db, task, db.execute(before).scalar())
     return live(store, task)

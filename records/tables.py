@@ -12,7 +12,7 @@ from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, runs
-from records.tables_gate import overrides
+from records.tables_gate import load_measurements, overrides
 from records.tables_history import edits, label_names, suggestions
 from records.tables_people import desk_cursors, second_answers, second_looks
 from records.tables_training import training_jobs
@@ -33,6 +33,7 @@ __all__ = [
     "label_names",
     "labels",
     "live",
+    "load_measurements",
     "measurements",
     "metadata",
     "overrides",
@@ -191,6 +192,7 @@ releases = Table(
     C("student_hash", String, nullable=False),
     C("verdict_id", String, nullable=False),
     C("created_at", Moment, nullable=False),
+    C("replaced", Integer),
 )
 
 live = Table(

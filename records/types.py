@@ -4,8 +4,7 @@ One real row, a label by the teacher (grain: one row per answer key):
 
     Label(key="9f2c...", task="legal_intake", document_id="41d0c7a2b6e95f13", role="teacher",
           model="openai/smollm2-135m-instruct", prompt="a81b...", outcome="answered", value="lease",
-          confidence=0.61, scores={"lease": -0.49, "debt": -1.93, ...}, prompt_tokens=812, completion_tokens=1,
-          cost_usd=0.0, latency_s=0.094)
+          confidence=0.61, scores={"lease": -0.49, ...}, prompt_tokens=812, cost_usd=0.0, latency_s=0.094)
 
 Units: money in US dollars, durations in seconds, times in UTC, shares and confidences in 0..1.
 """
@@ -217,13 +216,14 @@ class Verdict(Record):
 
 
 class Release(Record):
-    """A student in production. Grain: one per task and number, numbers grow by one."""
+    """A student in production. Grain: one per task and number. `replaced`: which was live before; None: the teacher."""
 
     task: str
     number: int
     student_hash: str
     verdict_id: str
     created_at: datetime = Field(default_factory=now)
+    replaced: int | None = None
 
     @property
     def name(self) -> str:

@@ -118,6 +118,9 @@ def release(
     override: Annotated[
         str, typer.Option(help="Go live although the gate does not approve, for this reason; it is kept and shown.")
     ] = "",
+    remeasure: Annotated[
+        str, typer.Option(help="Measure the endpoint again (a busy machine), for this reason; all are kept and shown.")
+    ] = "",
     by: Annotated[str, typer.Option(help="Who decides so. Default: who is signed in.")] = "",
     json: Json = False,
 ) -> None:
@@ -129,17 +132,18 @@ def release(
     from records.types import Decision
 
     with stepping() as context:
-        result = release_student(context, task, student, not only_measure, override, by or _who(override))
+        named = by or _who(override or remeasure)
+        result = release_student(context, task, student, not only_measure, override, named, remeasure)
     show(result, json, result.text)
     if result.decision is not Decision.approved and not (override and result.released):
         raise typer.Exit(6)
 
 
-def _who(override: str) -> str:
+def _who(reason: str) -> str:
     """The name of who is signed in, where something is decided."""
     import getpass
 
-    return getpass.getuser() if override else ""
+    return getpass.getuser() if reason else ""
 
 
 def confidence(task: Task = DEFAULT_TASK, json: Json = False) -> None:

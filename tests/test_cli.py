@@ -298,6 +298,16 @@ def test_a_rollback_moves_the_pointer_at_once_and_says_where(retort, home, tmp_p
     context.store.close()
 
 
+def test_a_release_hands_on_that_it_is_to_be_measured_again_in_the_name_of_who_is_signed_in(retort, home, tmp_path):
+    context = context_at(home)
+    task = find_task(context, str(write_task(tmp_path / "mail", gate={"load": {"in_flight": [4]}})))
+    people_say(context, task, {d.id: "debt" for d in arrive(context, task, *texts(Split.train, 2))})
+    student_of(context, task, freeze(context, task))
+    context.store.close()
+    ran = retort("release", "--task", "mail", "--remeasure", "A training ran beside it.")
+    assert ran.code == 2 and "gate.load.in_flight of mail is [4], without 1" in one_sentence(ran)
+
+
 def test_a_harvest_without_traffic_is_empty_and_done(retort):
     assert only_json(retort("harvest", "--json")) == {"tasks": []}
     assert retort("harvest").out == "No task was ever used.\n"

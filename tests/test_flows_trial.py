@@ -11,17 +11,20 @@ from task_folders import CHOICE, FIELDS, make_task
 from evaluation import frozen, report
 from evaluation.interval import wilson
 from evaluation.sections import CurvePoint, Section, learning_curve
+from flows.contestants import rival_of
 from flows.load import cost_of, is_own, measure_load
 from flows.release import release_student
 from flows.train import freeze
 from flows.trial import prices_of, rule_of
 from prompts.endpoint import student_endpoint
 from prompts.standin import Standin
-from records import ledger, overrides, registry, taskbook, traffic
-from records.errors import InputError, NotApproved
+from records import ledger, loads, overrides, registry, taskbook, traffic
+from records.errors import InputError, NotApproved, ServiceError, StoreError
+from records.loads import LoadMeasurement
 from records.overrides import Override
 from records.types import Decision, Outcome, Request, Role, Split, now
 from retort.overview import _task, override_behind
+from serving.release import roll_back
 
 pytestmark = pytest.mark.usefixtures("litellm_closed")
 OTHER = "cd" * 32
@@ -187,6 +190,130 @@ def test_the_rule_says_how_fields_are_compared(tmp_path):
     assert rule_of(make_task(tmp_path / "b", FIELDS)) != rule
 
 
+# --- measured again
+
+
+BUSY = "A training <b>ran</b> beside it."
+
+
+async def slow_then_quiet(context, tmp_path):
+    """A student that is rejected for its latency on a busy machine, and the stand-ins, quiet now."""
+    async with Standin(ANSWERS) as teacher, Standin(ANSWERS, latency_s=0.25) as student:
+        gate = {"load": LOAD, "p95_latency_ms": 150}
+        task = task_at(tmp_path / "mail", teacher, student, gate=gate)
+        prepared(context, task)
+        judged = await released(context, task)
+        assert (judged.decision, judged.released) == (Decision.rejected, None)
+        student.latency_s = 0.0
+        yield task, judged, teacher, student
+
+
+async def test_an_endpoint_is_measured_again_for_a_reason_and_both_measurements_are_kept_and_told(tmp_path, context):
+    async for task, slow, teacher, student in slow_then_quiet(context, tmp_path):
+        assert (await released(context, task)).verdict == slow.verdict  # without a reason it is not looked at again
+        [first], asked, answered = loads.measured(context.store, HASH), student.requests, teacher.requests
+        quiet = await released(context, task, "", True, "", "Ana", BUSY)
+        known = ledger.labels(context.store, "mail", Role.student)
+        assert teacher.requests == answered and len(known) == 6 and student.requests > asked + 18
+        asked = student.requests
+        again = await released(context, task)
+        assert (again.verdict, again.released, student.requests) == (quiet.verdict, "mail@1", asked)
+    kept = loads.measured(context.store, HASH)
+    assert kept[0] == first and [(one.reason, one.by) for one in kept] == [("", ""), (BUSY, "Ana")]
+    before, said = (report_of(context, judged) for judged in (slow, quiet))
+    assert (quiet.decision, quiet.released) == (Decision.approved, "mail@1") and quiet.verdict != slow.verdict
+    assert before["load"] == kept[0].load and said["load"] == kept[1].load
+    assert said["student"]["latency_p95_s"] == kept[1].load[0]["latency_p95_s"]
+    assert [run["id"] for run in before["load_runs"]] == [first.id]
+    assert [run["id"] for run in said["load_runs"]] == [one.id for one in kept]
+    p95 = [f"{1000 * one.load[0]['latency_p95_s']['value']:,.0f} ms" for one in kept]
+    [line] = said["warnings"]
+    assert line.startswith(
+        f"Latency measured 2 times: p95 {p95[0]} on {kept[0].created_at:%-d %B %Y, %H:%M} UTC; {p95[1]}"
+    )
+    assert line.endswith(f"repeated by Ana because: {BUSY[:-1]}. The verdict rests on the last ({kept[1].id}).")
+    page = Path(quiet.report).read_text()
+    assert "Latency measured 2 times" in page and "&lt;b&gt;ran" in page and "Latency measured 2 times" in quiet.text
+    assert "Latency measured" not in Path(slow.report).read_text()
+
+
+async def test_a_measurement_that_was_made_again_counts_for_every_later_verdict(tmp_path, context):
+    async for task, _, _, student in slow_then_quiet(context, tmp_path):
+        quiet = await released(context, task, "", False, "", "Ana", BUSY)
+        people_say(context, task, {d.id: "lease" for d in arrive(context, task, *texts(Split.test, 7)[6:])})
+        asked = student.requests
+        later = await released(context, task, "", False)
+        assert later.verdict != quiet.verdict and student.requests == asked + 3  # the new document: student and bases
+    first, second = report_of(context, quiet), report_of(context, later)
+    assert first["load"] == second["load"] and second["load_runs"] == first["load_runs"]
+
+
+async def test_where_no_call_is_answered_the_measurement_before_goes_on_counting(tmp_path, context):
+    async for task, slow, _, student in slow_then_quiet(context, tmp_path):
+        student.faults = {"400": 1.0}
+        with pytest.raises(ServiceError, match="answered no call"):
+            await released(context, task, "", True, "", "Ana", BUSY)
+        assert len(loads.measured(context.store, HASH)) == 1
+        assert (await released(context, task)).verdict == slow.verdict
+
+
+@pytest.mark.parametrize(
+    ("sections", "more", "said"),
+    [
+        ({"gate": {"load": LOAD}}, ("", True, "", "", BUSY), "--by"),
+        ({"gate": {"load": LOAD}}, ("", True, "", "Ana", "  "), "--remeasure"),
+        ({"gate": {"load": {**LOAD, "in_flight": [4]}}}, ("", True, "", "Ana", BUSY), "Add 1"),
+    ],
+)
+async def test_what_is_not_measured_again_is_refused_with_the_cure(tmp_path, context, sections, more, said):
+    async with Standin(ANSWERS) as teacher, Standin(ANSWERS) as student:
+        task = task_at(tmp_path / "mail", teacher, student, **sections)
+        prepared(context, task)
+        with pytest.raises(InputError, match=said):
+            await released(context, task, *more)
+        assert student.requests == 0 and loads.measured(context.store, HASH) == []
+
+
+def test_the_store_keeps_no_second_measurement_without_a_reason_and_overwrites_none(context):
+    about = {"task": "mail", "student_hash": HASH, "measured_as": "alone"}
+    first = LoadMeasurement(id=loads.first_id(HASH, "alone"), load=[{"in_flight": 1}], **about)
+    loads.keep(context.store, first)
+    loads.keep(context.store, first.model_copy(update={"load": []}))  # two processes that made it at once
+    for more in ({}, {"reason": " ", "by": "Ana"}, {"reason": BUSY}):
+        with pytest.raises(StoreError, match="reason"):
+            loads.keep(context.store, LoadMeasurement(id="load-2", load=[], **about, **more))
+    assert loads.measured(context.store, HASH) == [first]
+
+
+# --- the live one
+
+
+async def test_after_a_rollback_a_student_is_compared_with_the_one_rolled_back_to(tmp_path, context):
+    hashes = [letters * 32 for letters in ("ab", "cd", "ef")]
+    async with Standin(ANSWERS) as teacher, Standin(ANSWERS) as student:
+        task = task_at(tmp_path / "mail", teacher, student)
+        first, second, third = prepared(context, task, hashes=hashes)
+
+        def rivals():
+            found = (rival_of(context, task, one) for one in (first, second, third))
+            return [one and one.hash[:2] for one in found]
+
+        await released(context, task, first.hash)
+        await released(context, task, second.hash)
+        assert rivals() == ["cd", "ab", "cd"]
+        assert roll_back(context.store, "mail").after.student_hash == first.hash
+        assert rivals() == [None, "ab", "ab"]
+        judged = await released(context, task, third.hash)
+        assert by_role(report_of(context, judged))["live"] == f"{first.model_name} (live)"
+        assert (judged.released, rivals()) == ("mail@3", ["ef", "ef", "ab"])  # the second was taken back
+        assert (
+            await released(context, task, third.hash)
+        ).verdict == judged.verdict  # the same trial, now that it lives
+        assert roll_back(context.store, "mail").after.name == "mail@1"
+        assert roll_back(context.store, "mail").after is None
+        assert rivals() == [None, None, None]
+
+
 # --- a person overrules
 
 
@@ -292,6 +419,7 @@ def test_a_frozen_embedding_model_is_one_more_baseline(tmp_path, model2vec):
     found = frozen.predict(["aaa", "bbb"] * 4, answers, {"1": "aaaa", "2": "bb"}, tmp_path / "model")
     assert found == {"1": "x", "2": "y"}
     assert frozen.predict(["aaa"], ["x"], {"1": "b"}, tmp_path / "model") == {"1": "x"}
+    assert frozen.predict(["aaa", "bbb", "ccc"], ["x", "y", "z"], {"1": "c"}, tmp_path / "model") == {"1": "z"}
     with pytest.raises(InputError, match="no folder"):
         frozen.encoder(tmp_path / "none")
 

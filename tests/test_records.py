@@ -9,20 +9,25 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records import corrections, ledger, library, registry, split, tables, taskbook, traffic
+from records import corrections, ledger, library, loads, registry, split, tables, taskbook, traffic
+from records import store as store_module
 from records.errors import EnvironmentFault, InputError, NotApproved, StoreError
-from records.store import Store
+from records.store import Store, row_of
 from records.types import (
     Correction,
     DatasetVersion,
     Decision,
     Label,
     Outcome,
+    Release,
     Request,
     Role,
     Split,
@@ -177,6 +182,53 @@ def test_rollback_goes_back_to_the_release_before_and_then_to_the_teacher(store)
     assert registry.rollback(store, "t") is None
     with pytest.raises(StoreError, match="nothing to roll back"):
         registry.rollback(store, "t")
+
+
+def test_a_release_that_was_taken_back_is_not_rolled_back_to(store):
+    hashes = ("a" * 64, "b" * 64, "c" * 64)
+    for number, hash_ in enumerate(hashes):
+        registry.add_verdict(store, verdict(f"v{number}", student_hash=hash_))
+    for number in (0, 1):
+        registry.release(store, "t", hashes[number], f"v{number}")
+    registry.rollback(store, "t")
+    third = registry.release(store, "t", hashes[2], "v2")
+    assert (third.number, third.replaced) == (3, 1)
+    assert [one.number for one in registry.lived(store, "t")] == [3, 1]
+    assert registry.rollback(store, "t").number == 1 and registry.rollback(store, "t") is None
+    assert registry.lived(store, "t") == []
+    assert registry.release(store, "t", hashes[0], "v0").replaced is None
+    assert registry.rollback(store, "t") is None
+
+
+def test_what_verdicts_held_of_measurements_and_the_order_of_releases_are_taken_over(tmp_path):
+    url = f"sqlite:///{tmp_path}/old.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(store_module.__file__).parent / "migrations"))
+    before = ScriptDirectory.from_config(config).get_revision("0014").down_revision
+    engine = sa.create_engine(url)
+    began = now()
+    reports = [{}, *({"load": [{"in_flight": n}], "measured_as": "alone"} for n in (1, 2))]
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, before)
+        for number, report in enumerate(reports):
+            row = verdict(f"v{number}").model_copy(
+                update={"report": report, "created_at": began + timedelta(days=number)}
+            )
+            db.execute(tables.verdicts.insert(), [row_of(row)])
+            release = Release(task="t", number=number + 1, student_hash="a" * 64, verdict_id=f"v{number}")
+            db.execute(tables.releases.insert(), [release.model_dump(exclude={"replaced"})])
+    engine.dispose()
+    store = Store.open(url)
+    [kept] = loads.measured(store, "a" * 64, "alone")
+    assert (kept.load, kept.reason, kept.created_at, kept.task) == (
+        [{"in_flight": 1}],
+        "",
+        began + timedelta(days=1),
+        "t",
+    )
+    assert [one.replaced for one in registry.releases(store, "t")] == [None, 1, 2]
+    store.close()
 
 
 def test_a_release_after_a_rollback_gets_a_new_number(store):

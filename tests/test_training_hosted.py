@@ -218,6 +218,10 @@ def test_a_hosted_student_is_judged_by_its_calls_and_answers_in_production(
     labels = ledger.labels(context.store, task.name, Role.student, str(student.model), prompt)
     assert [label.value for label in labels] == ["lease"] * 4
     assert all(label.cost_usd == pytest.approx(22 * 0.2e-6) for label in labels)
+    asked = standin.counts["asked"]
+    with pytest.raises(InputError, match=r"billed by the token.*gate\.load\.hosted"):
+        release_student(context, str(task.folder), remeasure="The line was slow.", by="Ana")
+    assert standin.counts["asked"] == asked
     assert judged.student == student.hash and ledger.labels(context.store, task.name, Role.base, "x", prompt) == []
     verdict = next(v for v in registry.task_verdicts(context.store, task.name) if v.id == judged.verdict)
     registry.add_verdict(context.store, verdict.model_copy(update={"id": "yes", "decision": Decision.approved}))

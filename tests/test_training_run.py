@@ -118,6 +118,16 @@ def test_steps_repeated_after_a_resume_count_once(tmp_path: Path):
     assert run.read_progress(tmp_path) == [lines[0], lines[2]]
 
 
+def test_a_run_stopped_early_only_where_it_ended_before_its_last_step(tmp_path: Path):
+    """Of a recipe that logs the loss at every third step."""
+    for ended, early in ((10, False), (7, True)):
+        lines = [{"step": n, "total": 10, "epoch": n / 10, "loss": 1.0} for n in range(3, ended + 1, 3)]
+        lines += [{"step": ended, "total": 10, "epoch": ended / 10, "ended": True}]
+        (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        found = run._last_steps(tmp_path)
+        assert (found["steps"], found["epochs"], found["stopped_early"]) == (ended, ended / 10, early)
+
+
 def test_an_unusable_base_model_is_refused_before_anything_starts(tmp_path: Path):
     with pytest.raises(InputError, match="neither 'smollm2-135m-instruct', nor a folder"):
         base.ensure_base("no such model", tmp_path, tmp_path / "python")
@@ -171,6 +181,13 @@ def test_the_plug_ins_savings_change_neither_loss_nor_gradients(real_training_py
     assert told["difference"] < 1e-5 * max(1.0, told["largest"])
     assert told["largest"] > 1e-3
     assert (told["reached"], told["spared_reached"]) == (True, False)
+
+
+@pytest.mark.real
+def test_early_stopping_ends_where_it_would_have_ended_however_often_the_run_is_killed(real_training_python: Path):
+    """A kill at any checkpoint: the evaluations that were no better are neither forgotten nor counted twice."""
+    told = run_in_training(real_training_python, "-m", "tests.training_patience")
+    assert json.loads(told.splitlines()[-1]) == [[5, "checkpoint-2"]] * 4
 
 
 @pytest.mark.real

@@ -5,11 +5,13 @@
   The loss is the same to the digit; on a CPU a step of SmolLM2 costs about a quarter less (see recipes/cpu-135m.yaml).
 - No gradients below the lowest adapter: Axolotl asks for the gradient of the embeddings' output, which only reentrant
   gradient checkpointing needs. Without it the backward pass ends where the adapters do (`peft_layers_to_transform`).
+- Patience over a kill: how many evaluations were no better is in every checkpoint, and a resumed run counts on from it.
 - No orphans: standard input is a pipe held by the process that started this one. When that one dies, by kill -9 too,
   the pipe closes and the whole process group ends, so that nobody trains on into a folder that was resumed.
 
 One real line (grain: one per logged step):  {"step": 24, "total": 76, "epoch": 1.26, "loss": 0.2481}
 and of an evaluation:                        {"step": 24, "total": 76, "epoch": 1.26, "validation_loss": 0.3172}
+and of the end (before `total`: early):      {"step": 48, "total": 76, "epoch": 2.53, "ended": true}
 """
 
 import json
@@ -38,14 +40,17 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Write step, total, epoch and loss; logs without a loss (the closing summary) are left out."""
         told = next((key for key in ("loss", "eval_loss") if key in logs), None)
-        if told is None or not state.is_world_process_zero:
+        if told is not None:
+            self._write(state, {"loss" if told == "loss" else "validation_loss": round(float(logs[told]), 4)})
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Write where it ended: a recipe may log a loss at every tenth step only."""
+        self._write(state, {"ended": True})
+
+    def _write(self, state: TrainerState, said: dict[str, Any]) -> None:
+        if not state.is_world_process_zero:
             return
-        line = {
-            "step": state.global_step,
-            "total": state.max_steps,
-            "epoch": round(float(state.epoch or 0), 2),
-            "loss" if told == "loss" else "validation_loss": round(float(logs[told]), 4),
-        }
+        line = {"step": state.global_step, "total": state.max_steps, "epoch": round(float(state.epoch or 0), 2)} | said
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -65,6 +70,13 @@ class RetortPlugin(BasePlugin):  # type: ignore[misc]
         frozen = not any(parameter.requires_grad for parameter in embeddings.parameters())
         if cfg.adapter and frozen and not cfg.gradient_checkpointing:
             embeddings.register_forward_hook(without_gradient)
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+        """Read the state of early stopping from the checkpoint: by default the Trainer begins to count anew. And do not
+        evaluate before the first step: a resumed run would count the evaluation of its checkpoint a second time.
+        """
+        kept = {"restore_callback_states_from_checkpoint": True, "eval_on_start": False}
+        return kept if cfg.early_stopping_patience else {}
 
     def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[TrainerCallback]:
         """The progress report, beside the run's output folder."""

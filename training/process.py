@@ -70,8 +70,9 @@ def _tell(lines: IO[str], progress: Progress, checked: str) -> str:
             return checked
         with contextlib.suppress(ValueError):
             entry = json.loads(line)
-            if "loss" not in entry:
+            if "validation_loss" in entry:
                 checked = f", validation loss {entry['validation_loss']:.3f}"
+            if "loss" not in entry:
                 continue
             note = f"loss {entry['loss']:.2f} epoch {entry['epoch']:.2f}{checked}"
             progress("training", entry["step"], entry["total"], note)

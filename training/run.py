@@ -132,12 +132,13 @@ def _last_steps(run: Path) -> dict[str, Any]:
     """How far the training came, the mean loss of its last ten logged steps, and the best on the validation split."""
     steps, checked = read_progress(run), read_progress(run, "validation_loss")
     last = steps[-10:]
+    end = (read_progress(run, "ended") or steps)[-1]
     return {
-        "steps": steps[-1]["step"],
-        "epochs": steps[-1]["epoch"],
+        "steps": end["step"],
+        "epochs": end["epoch"],
         "loss": round(sum(line["loss"] for line in last) / len(last), 4),
         "validation_loss": min((line["validation_loss"] for line in checked if line["step"]), default=None),
-        "stopped_early": steps[-1]["step"] < steps[-1]["total"],
+        "stopped_early": end["step"] < end["total"],
     }
 
 
@@ -159,7 +160,7 @@ def prune_checkpoints(output: Path) -> int:
 def read_progress(run: Path, what: str = "loss") -> list[dict[str, Any]]:
     """The logged steps of a run in order, each once: a step repeated after a resume counts with its last line.
 
-    `what`: `loss`, or `validation_loss` for the evaluations.
+    `what`: `loss`, `validation_loss` for the evaluations, or `ended` for the end.
     """
     path = run / "progress.jsonl"
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
