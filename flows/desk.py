@@ -17,6 +17,7 @@ from flows.boards import about, bring_up_to_date, label_descriptions
 from flows.comparing import compared
 from flows.context import Context
 from flows.placing import by_board
+from flows.rationales import Reasons, reasons_for
 from flows.refreshing import refresh_suggestions, waiting_ids
 from flows.second_opinion import opinions
 from flows.settings import Settings
@@ -26,18 +27,20 @@ from records import corrections, desk_log, kindred, ledger, library
 from records.errors import EnvironmentFault
 from records.types import DeskRecord, Label, Role, Split
 from review import people
+from review.about import FIELD
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
 from review.routing import Known, Rules, Shortlist
 
 WORKSPACE = "retort"
 _PAGE = 500
+_NO_ROOM = "the board was made before there was a field for it"
 
 
 class OnDesk(BaseModel):
     """What is on the desk. `reasons`: how many were sent why; `held_back`: more than one round takes, the next run of
     `label` sends them. `refreshed`: suggestions of before that a newer model's took the place of; `note`: why not the
-    student's, where they should.
+    student's, where they should; `rationales`: the teacher's, where the task asks for them.
     """
 
     sent: int
@@ -49,6 +52,7 @@ class OnDesk(BaseModel):
     reasons: dict[str, int] = {}
     refreshed: int = 0
     note: str = ""
+    rationales: Reasons | None = None
 
     @property
     def text(self) -> str:
@@ -89,8 +93,14 @@ def labels_of(context: Context, task: Task, ids: Collection[str]) -> dict[str, L
     return logged | ledger.newest(store, task.name, Role.teacher, model, prompt, ids)
 
 
-def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
-    """Send one round of `reviews` documents at most (0: the task's `max_per_round`), the worthiest first."""
+def send_to_desk(
+    context: Context, task: Task, reviews: int = 0, explain: bool = True, rationales_usd: float | None = None
+) -> OnDesk:
+    """Send one round of `reviews` documents at most (0: the task's `max_per_round`), the worthiest first.
+
+    `explain`: where the task wants it, ask the teacher why it answers so, for `rationales_usd` at most (None: for what
+    the task's budget leaves).
+    """
     sent = desk_log.rounds(context.store, task.name)
     wave = 1 + max(sent.values(), default=0)
     chosen = _chosen(context, task, sent, wave, reviews or task.review.max_per_round)
@@ -106,6 +116,11 @@ def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
         expected = expected_accuracy(context, task, records)
         by_field = {r.document_id: labels[r.document_id].scores for r in records if _is_object(r)}
         beside, words = about(context, task, texts.values()), {i: d.text for i, d in texts.items()}
+        told = None
+        if task.teacher.rationale:
+            barred = "interrupted" if not explain else "" if FIELD in board.fields else _NO_ROOM
+            why, told = reasons_for(context, task, records, labels, texts, rationales_usd, barred)
+            beside |= {i: beside[i]._replace(reason=reason) for i, reason in why.items()}
         for place, own in by_board(desk, task, board, records, form_of(task), label_descriptions(task)):
             place.send(own, words, context.progress, expected, by_field, beside)
         desk_log.record(context.store, records)
@@ -121,6 +136,7 @@ def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
             reasons=dict(Counter(record.reason for record in records).most_common()),
             refreshed=refreshed.shown,
             note=refreshed.note,
+            rationales=told,
         )
 
 

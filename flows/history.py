@@ -1,8 +1,8 @@
 """Everything that is known of one document, as a list of events in the order in which they happened. Changes nothing.
 
-When it came and in which split it is; what each model said, how sure, at what cost; why and when it went to the desk,
-with which suggestion; what each person answered, edits included, and what a lead decided; in which dataset versions
-and students it was; which requests in production sent this very text.
+When it came and in which split it is; what each model said, how sure, at what cost, and the reason it gave; why
+and when it went to the desk, with which suggestion; what each person answered, edits included, and what a lead decided;
+in which dataset versions and students it was; which requests in production sent this very text.
 
 Run as:  retort history 41d0 --task legal_intake        or an id of your own, or a piece of the document's text
 """
@@ -16,8 +16,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from flows.context import Context, task_name
-from records import corrections, history, registry, second_looks
+from records import corrections, history, rationales, registry, second_looks
 from records.errors import InputError
+from records.rationales import Rationale
 from records.second_looks import Queue
 from records.store import Store
 from records.types import Answer, Correction, DatasetVersion, Document, Label, Outcome, Split
@@ -31,8 +32,9 @@ class Event(BaseModel):
 
     at: datetime
     kind: Literal[
-        "arrived", "model", "desk", "suggestion", "person", "lead", "reading", "dataset", "student", "request"
-    ]
+        "arrived", "model", "rationale", "desk", "suggestion", "person", "lead", "reading",
+        "dataset", "student", "request",
+    ]  # fmt: skip
     who: str
     did: str
     value: Answer | None = None
@@ -117,6 +119,7 @@ def _one(found: list[Document], task: str, wanted: str) -> Document:
 def _events(store: Store, document: Document) -> Iterator[Event]:
     yield Event(at=document.created_at, kind="arrived", who="retort", did=f"arrived from {document.source}")
     yield from (_model(label) for label in history.answers(store, document.task, document.id))
+    yield from (_why(one) for one in rationales.of_document(store, document.task, document.id))
     yield from _on_desk(store, document)
     yield from _people(history.edits(store, document.task, document.id))
     yield from _second_looks(store, document)
@@ -135,6 +138,12 @@ def _model(label: Label) -> Event:
     did = f"{label.role}: {said}{_sure(label.confidence)}, ${label.cost_usd:.6f} (prompt {label.prompt[:8]})"
     at, sure, cost = label.created_at, label.confidence, label.cost_usd
     return Event(at=at, kind="model", who=label.model, did=did, value=label.value, confidence=sure, cost_usd=cost)
+
+
+def _why(one: Rationale) -> Event:
+    said = one.text or f"no reason: {one.error}"
+    did = f"teacher, asked why it said {_said(one.value)}: {said}, ${one.cost_usd:.6f}"
+    return Event(at=one.created_at, kind="rationale", who=one.model, did=did, cost_usd=one.cost_usd)
 
 
 def _on_desk(store: Store, document: Document) -> Iterator[Event]:

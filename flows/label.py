@@ -51,6 +51,7 @@ class Labelled(BaseModel):
                 *([f"- examples: {self.examples}"] if self.examples else []),
                 *(line.replace("teacher", "student", 1) for line in (self.student.lines if self.student else [])),
                 f"- desk: {self.desk.text}",
+                *([f"- reasons: {self.desk.rationales.line}"] if self.desk.rationales else []),
                 *([f"- suggestions: {self.desk.refreshed} on the desk are newer now"] if self.desk.refreshed else []),
                 *([f"- suggestions are the teacher's: {self.desk.note}"] if self.desk.note else []),
                 *(f"- unreadable: {fault}" for fault in came.faults),
@@ -139,5 +140,13 @@ def label_documents(
     else:
         asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
     second = run(ask_the_student)(context, found) if ask_student else None
-    desk, shown = run(send_to_desk)(context, found, reviews), shown_with(context, found)
+    explain = not (asked.interrupted or (second and second.interrupted))
+    desk = run(send_to_desk)(context, found, reviews, explain, _left(budget_usd, asked))
+    shown = shown_with(context, found)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown, student=second)
+
+
+def _left(budget_usd: float, asked: Asked | InBatches) -> float | None:
+    """What is left of a run's budget for the teacher's reasons, in US dollars; None without one."""
+    waiting = asked.waiting_usd if isinstance(asked, InBatches) else 0.0
+    return max(0.0, budget_usd - asked.cost_usd - waiting) if budget_usd else None

@@ -12,7 +12,7 @@ from prompts.batch_choice import shape
 from prompts.batch_lines import at_batch_price
 from prompts.booking import open_of
 from prompts.endpoint import Endpoint, priced, teacher_endpoint
-from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate
+from prompts.estimate import ASSUMED_LATENCY_S, SAMPLE, Estimate, estimate, rationale_cost
 from prompts.pool import drafted
 from prompts.privacy import check_source
 from prompts.render import prompt_fingerprint
@@ -32,7 +32,10 @@ def teacher_of(context: Context, task: Task) -> Endpoint:
 
 
 class Preview(BaseModel):
-    """What a run would ask, without a call: the prompt of the first document; tokens, dollars and seconds for all."""
+    """What a run would ask, without a call: the prompt of the first document; tokens, dollars and seconds for all.
+
+    `rationales`: how many suggestions at most the teacher is asked to explain afterwards, for about `rationales_usd`.
+    """
 
     documents: int
     prompt_tokens: int
@@ -50,6 +53,8 @@ class Preview(BaseModel):
     batch: bool = False
     faults: list[str] = []
     left_out: str = ""
+    rationales: int = 0
+    rationales_usd: float | None = None
 
     @property
     def text(self) -> str:
@@ -64,6 +69,9 @@ class Preview(BaseModel):
         count = f"{self.documents} document{'' if self.documents == 1 else 's'}"
         told = f"{count}, about {tokens}. Estimated cost: {cost}. Time: {self._time}. Nothing was asked."
         told += f" {self.known} more answered already." if self.known else ""
+        if self.rationales:
+            price = "for an unknown price" if self.rationales_usd is None else f"for about ${self.rationales_usd:.4f}"
+            told += f" Then it is asked why of up to {self.rationales} suggestions, {price}."
         more = [self.left_out] if self.left_out else []
         return "\n\n".join([*turns, told, *more, *(f"unreadable: {fault}" for fault in self.faults)])
 
@@ -89,6 +97,7 @@ def preview(
     endpoint = teacher_of(context, found)
     with contextlib.suppress(InputError):  # an unknown price shows as such; labelling itself refuses to start
         endpoint = priced(endpoint)
+    live = endpoint
     if batch:
         shape(endpoint)
         endpoint = at_batch_price(endpoint, found.teacher.batch_price_ratio)
@@ -108,7 +117,11 @@ def preview(
     told: Estimate = estimate(
         found, sample, endpoint, len(chosen), latency or ASSUMED_LATENCY_S, examples.by_words if examples else None
     )
+    whys = min(len(ids), found.review.max_per_round) if found.teacher.rationale else 0
+    each = rationale_cost(found, sample or _sample(context, found, ids, texts), live) if whys else None
     return Preview(
+        rationales=whys,
+        rationales_usd=None if each is None else whys * each,
         known=len(ids) - len(open_),
         latency_measured=latency is not None,
         batch=batch,

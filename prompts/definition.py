@@ -78,6 +78,8 @@ class Teacher(Section):
     `samples`: how often an answer that is generated is asked for, at `sample_temperature`; the share that agrees is its
     confidence (`prompts.consistency`), and each sample is paid for, also where the gateway falls back to the teacher.
     `repair`: send an answer that cannot be read back to the model, once (`prompts.repair`); not with several samples.
+    `rationale`: ask it in a second call, paid for by itself, why it answers so, where a person is sent its suggestion
+    (`prompts.rationale`). The reason stands beside the document on the desk and goes nowhere else.
     """
 
     model: str = Field(min_length=1, pattern=r"^\S+$")
@@ -100,6 +102,7 @@ class Teacher(Section):
     samples: int = Field(default=1, ge=1, le=50)
     sample_temperature: float = Field(default=0.7, gt=0, le=2)
     repair: bool = True
+    rationale: bool = False
 
 
 class StudentSpec(Section):

@@ -16,6 +16,8 @@ from statistics import fmean, stdev
 from prompts.definition import ChoiceAnswer, Example, Task
 from prompts.endpoint import Endpoint
 from prompts.litellm_door import count_tokens
+from prompts.rationale import QUESTION
+from prompts.rationale import most_tokens as tokens_of_reason
 from prompts.redaction import MaskingFailed, outgoing, outgoing_example, outgoing_task
 from prompts.render import Messages, render
 from prompts.repair import most_tokens
@@ -84,6 +86,15 @@ def estimate(
     )
 
 
+def rationale_cost(task: Task, sample: Sequence[Document], endpoint: Endpoint) -> float | None:
+    """US dollars of one of the teacher's reasons (`prompts.rationale`), if it takes all the tokens that it may have;
+    None when the price is not known.
+    """
+    prompts = [_tokens(_messages(task, endpoint, d.text, True, [])) for d in sample]
+    rest = _answer_tokens(task, endpoint) + count_tokens(QUESTION) + 2 * _TOKENS_A_TURN
+    return _cost(endpoint, fmean(prompts) + rest if prompts else 0.0, tokens_of_reason(task))
+
+
 def highest_cost(
     endpoint: Endpoint, task: Task, text: str, teaching: bool, longest: Sequence[Example] | None = None
 ) -> float:
@@ -94,8 +105,12 @@ def highest_cost(
     if not endpoint.input_price and not endpoint.output_price:
         return 0.0
     messages = _messages(task, endpoint, text, teaching, longest)
-    length = sum(len(m["content"].encode()) for m in messages)
-    return endpoint.highest_cost(length // 2 + 8 * len(messages), most_tokens(task))
+    return endpoint.highest_cost(tokens_at_most(messages), most_tokens(task))
+
+
+def tokens_at_most(messages: Messages) -> int:
+    """Tokens of messages, at most: two bytes each, on the whole."""
+    return sum(len(m["content"].encode()) for m in messages) // 2 + 8 * len(messages)
 
 
 def tokens_about(text: str) -> int:

@@ -60,6 +60,11 @@ class Masked:
         found = re.compile("|".join(map(re.escape, self.originals)))
         return found.sub(lambda m: json.dumps(self.originals[m[0]], ensure_ascii=False)[1:-1], said)
 
+    def restore_text(self, said: str) -> str:
+        """The same of a sentence that a model said in plain words."""
+        found = re.compile("|".join(map(re.escape, self.originals)))
+        return found.sub(lambda m: self.originals[m[0]], said) if self.originals else said
+
     def hide(self, said: str) -> str:
         """The opposite, for what an example's answer quotes: placeholders in place of the words, the longest first."""
         for placeholder, words in sorted(self.originals.items(), key=lambda pair: -len(pair[1])):
@@ -83,6 +88,12 @@ def outgoing_task(task: Task, endpoint: Endpoint) -> Task:
 def outgoing_example(task: Task, endpoint: Endpoint, example: Example) -> Example:
     """An example as it may be shown to this endpoint; placeholders in a json answer are those of its document."""
     return _example(task, example) if endpoint.masks else example
+
+
+def outgoing_answer(task: Task, endpoint: Endpoint, masked: Masked, answer: Answer) -> Answer:
+    """An answer to a masked document as it may be shown to this endpoint: what it quotes is hidden. Labels are not."""
+    shown: Answer = _hidden(task, masked, answer) if endpoint.masks and isinstance(answer, dict) else answer
+    return shown
 
 
 def mask(task: Task, text: str) -> Masked:

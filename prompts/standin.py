@@ -34,8 +34,9 @@ from typing import Any
 
 from aiohttp import web
 
+from prompts.rationale import is_rationale
 from prompts.repair import is_repair
-from prompts.standin_answers import PAGE, completion, error, half, share_of
+from prompts.standin_answers import PAGE, because, completion, error, half, share_of
 from prompts.standin_batches import BatchRoutes
 from prompts.standin_messages import MessageRoutes
 from records.split import document_id
@@ -64,6 +65,7 @@ class Standin:
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
+    explained: Counter[str] = field(default_factory=Counter)
     faulted: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -114,6 +116,7 @@ class Standin:
         return {
             "requests": self.requests,
             "answered": dict(self.answered),
+            "explained": dict(self.explained),
             "faults": dict(self.faulted),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -141,8 +144,8 @@ class Standin:
         body = await request.json()
         if self.keep_bodies:
             self.bodies.append(body)
-        again = is_repair(body["messages"])
-        text = body["messages"][-3 if again else -1]["content"]
+        again, why = is_repair(body["messages"]), is_rationale(body["messages"])
+        text = body["messages"][-3 if again or why else -1]["content"]
         name = document_id(text)
         self.attempts[name] += not again  # the same attempt: what was garbage stays garbage, unless it mends
         kind = None if again and self.mends else self._fault(name)
@@ -156,8 +159,9 @@ class Standin:
             await asyncio.sleep(self.slow_s if kind == "slow" else self.latency_s)
         finally:
             self.in_flight -= 1
-        (self.repaired if again else self.answered)[name] += 1
-        answer = completion(self.answers, body, text, kind, self.logprobs, self._wavering(name))
+        (self.repaired if again else self.explained if why else self.answered)[name] += 1
+        said = because(body["messages"]) if why else self._wavering(name)
+        answer = completion(self.answers, body, text, kind, self.logprobs, said)
         transport = request.transport
         arrives = kind != "truncated" and transport is not None and not transport.is_closing()
         self._count(answer["usage"], arrives)

@@ -28,6 +28,12 @@ def say(answers: Sequence[str], text: str) -> str:
     return answers[int(share_of(text) * len(answers))]
 
 
+def because(messages: Sequence[dict[str, Any]]) -> str:
+    """A reason for the answer before the last turn: it quotes the document's first words."""
+    document, answer = messages[-3]["content"], messages[-2]["content"]
+    return f'It says "{" ".join(document.split()[:12])}", so it is {answer}.'
+
+
 def share_of(text: str) -> float:
     """A number in 0..1 that follows from a text."""
     return int(document_id(text), 16) / 2**64

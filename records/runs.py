@@ -51,7 +51,9 @@ class Run(Record):
 
 
 class Charge(Record):
-    """Tokens paid for beside the labels: `footing` (what scoring stands on), `replaced` (an answer asked anew)."""
+    """Tokens paid for beside the labels: `footing` (what scoring stands on), `replaced` (an answer asked anew),
+    `rationale` (why the teacher answered as it did).
+    """
 
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     task: str

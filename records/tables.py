@@ -11,7 +11,7 @@ from sqlalchemy.types import BigInteger
 from records.columns import Moment, metadata
 from records.columns import json as _json
 from records.tables_advice import advices, measurements
-from records.tables_asking import batches, charges, claims, embeddings, pools, runs
+from records.tables_asking import batches, charges, claims, embeddings, pools, rationales, runs
 from records.tables_gate import load_measurements, overrides
 from records.tables_history import edits, label_names, suggestions
 from records.tables_people import desk_cursors, second_answers, second_looks
@@ -38,6 +38,7 @@ __all__ = [
     "metadata",
     "overrides",
     "pools",
+    "rationales",
     "releases",
     "requests",
     "runs",

@@ -1,4 +1,4 @@
-"""The tables of asking: runs and what they cost, who asks what, batches, examples. `records.tables` has them all."""
+"""The tables of asking: runs and what they cost, claims, reasons, batches, examples. `records.tables` has them all."""
 
 from sqlalchemy import Column as C
 from sqlalchemy import Float, Index, Integer, LargeBinary, String, Table, Text
@@ -56,6 +56,25 @@ charges = Table(
     C("cost_usd", Float, nullable=False),
     C("created_at", Moment, nullable=False),
     Index("charges_by_task", "task"),
+)
+
+rationales = Table(
+    "rationales",
+    metadata,
+    C("key", String, primary_key=True),
+    C("task", String, nullable=False),
+    C("document_id", String, nullable=False),
+    C("model", String, nullable=False),
+    C("prompt", String, nullable=False),
+    C("value", _json, nullable=False),
+    C("text", Text),
+    C("error", Text),
+    C("prompt_tokens", Integer, nullable=False),
+    C("completion_tokens", Integer, nullable=False),
+    C("cost_usd", Float, nullable=False),
+    C("run", String, nullable=False),
+    C("created_at", Moment, nullable=False),
+    Index("rationales_by_document", "task", "document_id"),
 )
 
 batches = Table(

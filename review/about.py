@@ -1,4 +1,5 @@
-"""What is told beside a document: where it is from, its date and whatever else its owner knows, earlier answers.
+"""What is told beside a document: where it is from, its date and whatever else its owner knows, earlier answers, and
+why the teacher answers as it does, where it was asked that.
 
     About("letters#letter-03.pdf", {"date": "2024-02-29"}, ["lease, by ann (this label was split since)"])
 
@@ -14,32 +15,47 @@ from review import plain
 
 FIELD = "About"  # no property's question begins with a capital
 TITLE = "About this document"
+REASON = "The teacher's reason (may be wrong):"
 _LONGEST = 300
+_LONGEST_REASON = 600
 
 
 class About(NamedTuple):
-    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew."""
+    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew; `reason`:
+    the teacher's for its suggestion.
+    """
 
     source: str
     facts: Mapping[str, str | int | float] = {}
     before: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def text(self) -> str:
         """A line each."""
         lines = [*(f"Answered before: {one}" for one in self.before), f"Source: {self.source}" if self.source else ""]
         lines += [f"{name}: {value}" for name, value in self.facts.items()]
-        return "\n".join(_short(line) for line in lines if line)
+        reason = [_short(f"{REASON} {self.reason}", _LONGEST_REASON)] if self.reason else []
+        return "\n".join([*reason, *(_short(line) for line in lines if line)])
 
 
 def tell(items: list[dict[str, Any]], about: Mapping[str, About], fields: set[str]) -> None:
-    """Add to records that are about to be sent what is told beside them, where the board has room for it."""
+    """Add to records that are about to be sent what is told beside them, where the board has room for it. A reason is
+    told beside its suggestion only: a record without one is to be answered by nobody else's lead.
+    """
     for item in items:
         told = about.get(item["external_id"])
+        if told and not item.get("suggestions"):
+            told = told._replace(reason="")
         if told and told.text and FIELD in fields:
             item["fields"][FIELD] = plain.shown(told.text)
 
 
-def _short(line: str) -> str:
+def without_reason(told: str) -> str:
+    """What is told beside a record, when its suggestion is another one now."""
+    return "\n".join(line for line in told.split("\n") if not line.startswith(REASON))
+
+
+def _short(line: str, longest: int = _LONGEST) -> str:
     one = " ".join(line.split())
-    return one if len(one) <= _LONGEST else f"{one[:_LONGEST]}..."
+    return one if len(one) <= longest else f"{one[:longest]}..."

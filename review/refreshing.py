@@ -3,14 +3,16 @@
     refresh(board, {"41d0c7a2b6e95f13": Newer("debt", 0.83, {}, "student-3f2a9c")})    -> {"41d0c7a2b6e95f13"}
 
 A suggestion is written over the one before; one that has no successor (a field the newer answer leaves out) is taken
-away. The confidence in the record's metadata follows; what was expected of the older one does not stay.
+away. The confidence in the record's metadata follows; what was expected of the older one does not stay, nor does the
+teacher's reason for it, where the newer one says something else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from records.progress import Progress, silent
 from records.types import Answer, DeskRecord
+from review.about import FIELD, without_reason
 from review.board import EXPECTED, Board
 from review.suggesting import TEACHER, suggestions
 
@@ -58,7 +60,16 @@ def _item(board: Board, ids: Mapping[str, str], record: dict[str, Any], new: New
     )
     sure = {} if new.score is None else {"confidence": new.score}
     given = suggestions(board.form, ids, shown, record["fields"]["document"], new.by_field, new.agent)
-    return {"external_id": id_, "metadata": {**kept, **sure}, "suggestions": given}
+    item = {"external_id": id_, "metadata": {**kept, **sure}, "suggestions": given}
+    told = record["fields"].get(FIELD) or ""
+    if without_reason(told) == told or _values(given) == _values(record.get("suggestions") or ()):
+        return item
+    fields = {**record["fields"], FIELD: without_reason(told)}
+    return {**item, "fields": {name: text for name, text in fields.items() if text}}
+
+
+def _values(shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {one["question_id"]: one["value"] for one in shown}
 
 
 def _take_away(board: Board, record: dict[str, Any], given: set[str]) -> None:

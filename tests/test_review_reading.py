@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from records.types import DeskRecord
 from review import evidence, plain
-from review.about import FIELD, About, tell
+from review.about import FIELD, REASON, About, tell, without_reason
 from review.evidence import Mark, marks
 from review.form import choice_form, json_form
 from review.guidelines import whole_guidelines
@@ -99,6 +99,16 @@ def test_what_is_told_beside_a_document_is_harmless_and_left_out_where_a_board_h
     assert items[1]["fields"] == {}
     tell(items, {"e": told}, {"document"})
     assert items[1]["fields"] == {}
+
+
+def test_a_reason_is_told_beside_a_suggestion_only_short_on_one_line_and_harmless():
+    told = About("a.pdf", reason="It says\n<b>rent</b>. " + "so " * 400)
+    with_one, without = ({"external_id": "d", "fields": {}, "suggestions": given} for given in ([{"value": 1}], []))
+    tell([with_one, without], {"d": told}, {"document", "About"})
+    reason, source = with_one["fields"]["About"].splitlines()
+    assert reason.startswith(plain.shown(f"{REASON} It says <b>rent</b>. so so")) and reason.endswith("...")
+    assert len(plain.original(reason)) == 603 and source == "Source: a.pdf"
+    assert without["fields"]["About"] == without_reason(with_one["fields"]["About"]) == source
 
 
 def test_the_guidelines_tell_what_labels_mean_and_what_keys_do():

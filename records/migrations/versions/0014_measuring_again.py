@@ -8,7 +8,7 @@ from alembic import op
 from records.columns import Moment
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0012"
 
 _LOADS = sa.table(
     "load_measurements",
