@@ -73,8 +73,16 @@ def measure_again(context: Context, task: Task, student: Student, reason: str, b
 def _keep(
     context: Context, student: Student, way: str, found: list[Load], id_: str, reason: str = "", by: str = ""
 ) -> None:
-    about = {"task": student.task, "student_hash": student.hash, "measured_as": way, "reason": reason, "by": by}
-    loads.keep(context.store, LoadMeasurement(id=id_, load=[one.model_dump(mode="json") for one in found], **about))
+    new = LoadMeasurement(
+        id=id_,
+        task=student.task,
+        student_hash=student.hash,
+        measured_as=way,
+        load=[one.model_dump(mode="json") for one in found],
+        reason=reason,
+        by=by,
+    )
+    loads.keep(context.store, new)
 
 
 def measure_load(context: Context, task: Task, endpoint: Endpoint) -> list[Load]:
