@@ -14,16 +14,16 @@ from pydantic import BaseModel
 
 from evaluation import wording
 from evaluation.audit import Accepted, Audit, OfLabel, audit, row
-from evaluation.reliability import sure_and_right
 from evaluation.risk import Threshold, accept_from
-from evaluation.score import candidate, same, score_candidate
+from evaluation.score import same
+from flows.calibrating import on_test, reading, rules_of
 from flows.context import Context, find_task
 from flows.desk import labels_of
 from prompts.task import Task
 from records import corrections, desk_log, library
 from records.errors import InputError
-from records.types import Answer, Label, Role, Split
-from review.routing import accepted as is_accepted
+from records.types import Answer, Label, Split
+from review.reasons import accepted as is_accepted
 from review.worth import draw_of
 
 _PAGE = 500
@@ -37,6 +37,7 @@ class LabelAudit(BaseModel):
     trust_above: float
     audit: Audit
     threshold: Threshold | None
+    confidence: str
 
     @property
     def text(self) -> str:
@@ -53,7 +54,7 @@ class LabelAudit(BaseModel):
             lines.append("- random checks: none answered yet; `label` sends them, `collect` brings the answers home")
         if found.blocked:
             lines.append(f"- {found.blocked:,} more answers count once the random checks before them are answered")
-        lines += [f"- {self._threshold}", *self._table()]
+        lines += [f"- {self._threshold}", f"- {self.confidence}", *self._table()]
         return "\n".join(lines)
 
     @property
@@ -88,12 +89,14 @@ def audit_labels(context: Context, task: str, wanted: float = 0.0) -> LabelAudit
     found = find_task(context, task)
     labels = list(accepted_labels(context, found))
     allowed = wanted or round(1 - found.review.wanted_precision, 9)
-    drawn = [(one.confidence, bool(one.right)) for one in row(labels)]
+    read, drawn = reading(context, found), [(one.confidence, bool(one.right)) for one in row(labels)]
+    everywhere = [(read.of(stated), right) for stated, right in on_test(context, found)]
     return LabelAudit(
         task=found.name,
         trust_above=found.review.trust_above,
         audit=audit(labels, allowed),
-        threshold=accept_from(_on_test(context, found), drawn, found.review.trust_above, allowed),
+        threshold=accept_from(everywhere, drawn, found.review.trust_above, allowed),
+        confidence=read.sentence,
     )
 
 
@@ -105,22 +108,23 @@ def in_a_sentence(context: Context, task: Task) -> str:
 def accepted_labels(context: Context, task: Task) -> Iterator[Accepted]:
     """Every label that is sure enough to be trained on unseen, whether or not a person has seen it by now."""
     rounds = desk_log.began(context.store, task.name)
-    judged = _judged(context, task)
+    judged, rules = _judged(context, task), rules_of(context, task)
     stream = (d for d in library.Stream(context.store, task.name) if d.split in (Split.train, Split.validation))
     while page := [d.id for d in itertools.islice(stream, _PAGE)]:
         for i, label in labels_of(context, task, page).items():
-            if is_accepted(label, task.review.trust_above):
-                yield _accepted(label, bisect_left(rounds, label.created_at), i in judged, judged.get(i))
+            if is_accepted(label, rules):
+                sure = rules.sure(label) or 0.0
+                yield _accepted(label, sure, bisect_left(rounds, label.created_at), i in judged, judged.get(i))
 
 
-def _accepted(label: Label, round: int, judged: bool, answer: Answer | None) -> Accepted:
+def _accepted(label: Label, sure: float, round: int, judged: bool, answer: Answer | None) -> Accepted:
     right = same(label.value, answer) if answer is not None else False
     return Accepted(
         document_id=label.document_id,
         label=label.value if isinstance(label.value, str) else "",
         draw=draw_of(label.document_id, "audit"),
         round=round,
-        confidence=label.confidence or 0.0,
+        confidence=sure,
         right=right if judged else None,
     )
 
@@ -129,14 +133,6 @@ def _judged(context: Context, task: Task) -> Mapping[str, Answer | None]:
     """What people said of each document they looked at; None where they could not say, or do not agree."""
     looked_at: dict[str, Answer | None] = {c.document_id: None for c in corrections.all(context.store, task.name)}
     return looked_at | corrections.settled(context.store, task.name).gold
-
-
-def _on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
-    """Confidence and rightness of the teacher's answers to the human-checked test documents."""
-    settled = corrections.settled(context.store, task.name).gold
-    test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
-    teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
-    return sure_and_right(teacher, score_candidate(teacher, {i: settled[i] for i in test}))
 
 
 def _worst_first(one: OfLabel) -> tuple[float, int, str]:
