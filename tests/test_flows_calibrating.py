@@ -18,6 +18,7 @@ from flows.context import find_task
 from flows.desk import _chosen
 from flows.freezing import _trusted
 from flows.trial import _trust_from
+from prompts.pool import teacher_prompt
 from records import calibrations, desk_log, library, split
 from records.calibrations import Calibration
 from records.tables import calibrations as table
@@ -137,8 +138,6 @@ def test_the_report_suggests_a_threshold_on_the_scale_of_the_setting(context, ta
 
 def kept(context, task, slope: float, number: int = 1) -> None:
     """A calibration by hand: with a slope of 0.5, a stated 0.97 means 85 % right and 0.99 means 91 %."""
-    from prompts.pool import teacher_prompt
-
     row = {"task": task.name, "model": task.teacher.model, "prompt": teacher_prompt(context.store, task)}
     curve = {"slope": slope, "intercept": 0.0, "low": 0.01, "high": 0.9999, "answers": 120, "right": 80}
     calibrations.add(context.store, Calibration(number=number, **row, **curve))
@@ -166,7 +165,7 @@ def test_a_teacher_that_never_reaches_the_threshold_is_said_to(context, task):
     overconfident(context, task)
     said = calibrate(context, task).sentence
     assert said.startswith("confidence calibrated on 100 test answers on ")
-    assert ": 0.99 means 66." in said and said.endswith("review.trust_above is 0.9, so no label is accepted unseen")
+    assert ": 0.99 means 67.3 % right, and none more; review.trust_above is 0.9, so no label is accepted unseen" in said
     assert said in audit_labels(context, "mail").text and said in measure_confidence(context, "mail").text
     kept(context, task, 0.5, number=2)
     assert "0.9878 means 90.0 % right, and is accepted" in reading(context, task).sentence

@@ -43,7 +43,8 @@ def task_in(tmp_path: Path, name: str, **changes: Any) -> str:
     answer_ = changes.pop("answer", labels("lease", "debt", "privacy"))
     document = {"keep": ["date"]}
     folder = write_task(
-        tmp_path / name, name=name, answer=answer_, examples=[], teacher=SPEC, document=document,
+        tmp_path / name, name=name, answer=answer_, examples=[], document=document,
+        teacher={**SPEC, **changes.pop("teacher", {})},
         review={**REVIEW, **changes.pop("review", {})}, **changes,
     )  # fmt: skip
     return str(folder)
@@ -171,7 +172,7 @@ async def test_the_live_students_answers_are_shown_where_the_task_wants_them(tmp
 async def test_label_reads_the_teachers_confidence_by_people_once_they_answered_enough_and_anew_when_asked(
     tmp_path: Path, argilla: RunningArgilla
 ):
-    folder = task_in(tmp_path, "calibrated", review={"max_per_round": 1})
+    folder = task_in(tmp_path, "calibrated", review={"max_per_round": 1}, teacher={"samples": 2})
     async with Standin(["lease", "debt", "privacy"]) as standin:
         with workplace(silent, settings_of(tmp_path, argilla, standin.url)) as context:
             task = find_task(context, folder)
