@@ -214,7 +214,7 @@ def _opinions(labels: dict[str, Label], likely: dict[str, dict[str, float]]) -> 
 def _routed(found: Labelled, sent: set[str], places: int, opinions: dict[str, Opinion], number: int) -> list[str]:
     """One round by the rules that a task has by default."""
     review = Review()
-    rules = Rules(**{name: getattr(review, name) for name in Rules._fields})
+    rules = Rules(**{name: getattr(review, name) for name in Rules._fields if name in Review.model_fields})
     clusters = {d.cluster for d in found.pool if d.id in sent}
     known = Known(sent, clusters, Counter(found.gold[i] for i in sent))
     chosen = Shortlist(rules, number + 1, places, known)
@@ -248,7 +248,7 @@ def campaigns(found: Labelled, count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _campaign(found: Labelled, trust: float, name: str) -> dict[str, Any]:
-    labels = [found.labels[d.id] for d in found.pool if accepted(found.labels[d.id], trust)]
+    labels = [found.labels[d.id] for d in found.pool if accepted(found.labels[d.id], Rules(trust))]
     right = {label.document_id: label.value == found.gold[label.document_id] for label in labels}
     drawn = [
         Accepted(x.document_id, str(x.value), draw_of(x.document_id, name), 0, x.confidence or 0.0, None)

@@ -51,6 +51,8 @@ class Judgement(Record):
     """Everything that was found. `against`: the student against each other model, by its name.
 
     `reliability`: of the teacher's and the student's confidence, by name, for `wanted_precision` of trusted answers.
+    `trust_from`: what the teacher's confidence from which on its answers can be trusted counts as for
+    `review.trust_above`, where that is calibrated.
     `load`, `student_cost`: see `evaluation.load`. `labels`: the student against the teacher, label by label.
     """
 
@@ -70,6 +72,7 @@ class Judgement(Record):
     latencies_s: dict[str, list[float]]
     wanted_precision: float = 0.95
     reliability: dict[str, Reliability] = Field(default_factory=dict)
+    trust_from: float | None = None
     labels: list[LabelLoss] = Field(default_factory=list)
     load: list[Load] = Field(default_factory=list)
     load_runs: list[LoadRun] = Field(default_factory=list)

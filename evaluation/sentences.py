@@ -89,7 +89,11 @@ def trust_advice(judgement: Judgement) -> str | None:
     said = wording.coverage(found, judgement.wanted_precision)
     if found.coverage is None or not found.coverage.shown:
         return f"review.trust_above: no value is shown to keep the wanted precision. {said}"
-    return f"review.trust_above: {wording.threshold(found.coverage)} would keep the wanted precision. {said}"
+    threshold = found.coverage.threshold
+    if judgement.trust_from is None:
+        return f"review.trust_above: {wording.threshold(threshold)} would keep the wanted precision. {said}"
+    counts = f"{wording.threshold(judgement.trust_from)} (a stated {threshold:.4g}, calibrated)"
+    return f"review.trust_above: {counts} would keep the wanted precision. {said}"
 
 
 def _opening(text: str) -> str:

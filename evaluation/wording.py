@@ -118,7 +118,7 @@ def coverage(found: Reliability, wanted: float) -> str:
     if best is None:
         return f"At no confidence are {percent(wanted)} of its answers right: none of them can be trusted unseen."
     said = (
-        f"The surest {100 * best.share:.0f} % of the documents (confidence {threshold(best)} or more, "
+        f"The surest {100 * best.share:.0f} % of the documents (confidence {threshold(best.threshold)} or more, "
         f"{best.documents:,} of {found.documents:,}) are right {_right(best)}"
     )
     if best.shown:
@@ -126,9 +126,9 @@ def coverage(found: Reliability, wanted: float) -> str:
     return f"{said}: too few documents to show that {percent(wanted)} are right."
 
 
-def threshold(found: Coverage) -> str:
+def threshold(confidence: float) -> str:
     """The confidence to put down as a threshold, rounded down so that it takes in what was measured."""
-    return f"{math.floor(found.threshold * 10_000) / 10_000:g}"
+    return f"{math.floor(confidence * 10_000) / 10_000:g}"
 
 
 def _right(found: Coverage) -> str:

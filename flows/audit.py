@@ -16,17 +16,17 @@ from pydantic import BaseModel
 from evaluation import wording
 from evaluation.audit import Accepted, Audit, audit, row
 from evaluation.fields import Comparison
-from evaluation.reliability import sure_and_right
 from evaluation.risk import Threshold, accept_from
-from evaluation.score import candidate, score, score_candidate
+from evaluation.score import score
+from flows.calibrating import on_test, reading, rules_of
 from flows.comparing import compared
 from flows.context import Context, find_task
 from flows.desk import labels_of
 from prompts.task import Task
 from records import corrections, desk_log, library
 from records.errors import InputError
-from records.types import Answer, Label, Role, Split
-from review.routing import accepted as is_accepted
+from records.types import Answer, Label, Split
+from review.reasons import accepted as is_accepted
 from review.worth import draw_of
 
 _PAGE = 500
@@ -40,6 +40,7 @@ class LabelAudit(BaseModel):
     trust_above: float
     audit: Audit
     threshold: Threshold | None
+    confidence: str
 
     @property
     def text(self) -> str:
@@ -56,7 +57,7 @@ class LabelAudit(BaseModel):
             lines.append("- random checks: none answered yet; `label` sends them, `collect` brings the answers home")
         if found.blocked:
             lines.append(f"- {found.blocked:,} more answers count once the random checks before them are answered")
-        lines += [f"- {self._threshold}", *self._table()]
+        lines += [f"- {self._threshold}", f"- {self.confidence}", *self._table()]
         return "\n".join(lines)
 
     @property
@@ -97,12 +98,14 @@ def audit_labels(context: Context, task: str, wanted: float = 0.0) -> LabelAudit
     found = find_task(context, task)
     labels = list(accepted_labels(context, found))
     allowed = wanted or _allowed(found)
-    drawn = [(one.confidence, bool(one.right)) for one in row(labels)]
+    read, drawn = reading(context, found), [(one.confidence, bool(one.right)) for one in row(labels)]
+    everywhere = [(read.of(stated), right) for stated, right in on_test(context, found)]
     return LabelAudit(
         task=found.name,
         trust_above=found.review.trust_above,
         audit=audit(labels, allowed),
-        threshold=accept_from(_on_test(context, found), drawn, found.review.trust_above, allowed),
+        threshold=accept_from(everywhere, drawn, found.review.trust_above, allowed),
+        confidence=read.sentence,
     )
 
 
@@ -119,15 +122,18 @@ def _allowed(task: Task) -> float:
 def accepted_labels(context: Context, task: Task) -> Iterator[Accepted]:
     """Every label that is sure enough to be trained on unseen, whether or not a person has seen it by now."""
     rounds = desk_log.began(context.store, task.name)
-    judged, fields = _judged(context, task), compared(task)
+    judged, fields, rules = _judged(context, task), compared(task), rules_of(context, task)
     stream = (d for d in library.Stream(context.store, task.name) if d.split in (Split.train, Split.validation))
     while page := [d.id for d in itertools.islice(stream, _PAGE)]:
         for i, label in labels_of(context, task, page).items():
-            if is_accepted(label, task.review.trust_above):
-                yield _accepted(label, bisect_left(rounds, label.created_at), judged.get(i), fields)
+            if is_accepted(label, rules):
+                sure, came = rules.sure(label) or 0.0, bisect_left(rounds, label.created_at)
+                yield _accepted(label, sure, came, judged.get(i), fields)
 
 
-def _accepted(label: Label, round: int, said: Sequence[Answer] | None, fields: Mapping[str, Comparison]) -> Accepted:
+def _accepted(
+    label: Label, sure: float, round: int, said: Sequence[Answer] | None, fields: Mapping[str, Comparison]
+) -> Accepted:
     """`said`: people's answers, by all of which it must be right; None: nobody looked yet; empty: nobody could say.
 
     Each field of the schema counts, also one that the object lacks: left out by both it is right, by one it is wrong.
@@ -142,7 +148,7 @@ def _accepted(label: Label, round: int, said: Sequence[Answer] | None, fields: M
         label=label.value if isinstance(label.value, str) else "",
         draw=draw_of(label.document_id, "audit"),
         round=round,
-        confidence=label.confidence or 0.0,
+        confidence=sure,
         right=judged([one.right for one in scored]),
         fields={name: judged([one.fields.get(name, True) for one in scored]) for name in fields},
     )
@@ -156,11 +162,3 @@ def _judged(context: Context, task: Task) -> Mapping[str, Sequence[Answer]]:
     found: dict[str, list[Answer]] = {c.document_id: [] for c in corrections.all(context.store, task.name)}
     found |= {i: [row.value for row in rows if row.value is not None] for i, rows in settled.disputed.items()}
     return found | {i: [answer] for i, answer in settled.gold.items()}
-
-
-def _on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
-    """Confidence and rightness of the teacher's answers to the human-checked test documents."""
-    settled = corrections.settled(context.store, task.name).gold
-    test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
-    teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
-    return sure_and_right(teacher, score_candidate(teacher, {i: settled[i] for i in test}, compared(task)))

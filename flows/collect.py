@@ -22,6 +22,7 @@ from evaluation.reviewers import kept
 from flows import placing
 from flows.audit import audit_of
 from flows.boards import bring_up_to_date
+from flows.calibrating import calibrate
 from flows.context import Context, Runner, call, find_task
 from flows.desk import form_of, open_desk
 from flows.reporting import ENOUGH, STUDENT_READY, announce, as_task, publish, reported_workplace
@@ -156,8 +157,14 @@ def _counted(
         due=due,
         why=why,
         student=student,
-        audit=audit_of(context, task).sentence if changed else "",
+        audit=_stop_rule(context, task) if changed else "",
     )
+
+
+def _stop_rule(context: Context, task: Task) -> str:
+    """With new answers the teacher's confidence may be read by people's for the first time: then by that."""
+    calibrate(context, task)
+    return audit_of(context, task).sentence
 
 
 def _trained_on(context: Context, task: Task) -> Set[tuple[str, str]]:

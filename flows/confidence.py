@@ -15,6 +15,7 @@ from evaluation import wording
 from evaluation.interval import Estimate, wilson
 from evaluation.reliability import Reliability, reliability, sure_and_right
 from evaluation.score import candidate, score_candidate
+from flows.calibrating import Read, reading
 from flows.comparing import compared
 from flows.context import Context, find_task
 from prompts.calibration import batch_baseline, fit_temperature, logits
@@ -42,22 +43,29 @@ class Confidence(BaseModel):
     documents: int
     wanted_precision: float
     trust_above: float
+    read: Read
     readings: list[Reading]
 
     @property
     def text(self) -> str:
         """For people (Markdown): the first reading's table, then each reading in two sentences."""
         lines = [f"**{self.task}: the teacher on {wording.count(self.documents, 'human-checked test document')}**", ""]
-        lines += ["| confidence | answers | stated, mean | right |", "|---|---|---|---|"]
+        lines += ["| confidence | answers | stated, mean | right | counts as |", "|---|---|---|---|---|"]
         for b in self.readings[0].reliability.bins:
             cells = [f"{b.low:.1f} to {b.high:.1f}", str(b.count), wording.percent(b.confidence)]
-            lines.append(f"| {' | '.join([*cells, wording.share(b.accuracy)])} |")
+            lines.append(
+                f"| {' | '.join([*cells, wording.share(b.accuracy), wording.percent(self.read.of(b.confidence))])} |"
+            )
         for one in self.readings:
             fitted = f" ({', '.join(f'{t:.2f}' for t in one.temperatures)})" if one.temperatures else ""
             lines += ["", f"- **{one.name}**{fitted}: right on {wording.share(one.right)}."]
             lines += [f"  {wording.calibration(one.reliability)}"]
             lines += [f"  {wording.coverage(one.reliability, self.wanted_precision)}"]
-        return "\n".join([*lines, "", f"review.trust_above is {self.trust_above:g} now."])
+        lines += [
+            "",
+            f"review.trust_above is {self.trust_above:g} now, and is compared with what a confidence counts as.",
+        ]
+        return "\n".join([*lines, f"The {self.read.sentence}."])
 
 
 def measure_confidence(context: Context, task: str) -> Confidence:
@@ -81,6 +89,7 @@ def measure_confidence(context: Context, task: str) -> Confidence:
         documents=len(gold),
         wanted_precision=found.review.wanted_precision,
         trust_above=found.review.trust_above,
+        read=reading(context, found),
         readings=readings,
     )
 

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pydantic import BaseModel
 
 from evaluation import reliability
-from evaluation.score import candidate, score_candidate
 from flows.boards import about, bring_up_to_date, label_descriptions
-from flows.comparing import compared
+from flows.calibrating import calibrate, on_test, rules_of
 from flows.context import Context
 from flows.placing import by_board
 from flows.rationales import Reasons, reasons_for
@@ -25,12 +24,12 @@ from prompts.pool import teacher_prompt
 from prompts.task import ChoiceAnswer, Task
 from records import corrections, desk_log, kindred, ledger, library
 from records.errors import EnvironmentFault
-from records.types import DeskRecord, Label, Role, Split
+from records.types import DeskRecord, Label, Role
 from review import people
 from review.about import FIELD
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
-from review.routing import Known, Rules, Shortlist
+from review.routing import Known, Shortlist
 
 WORKSPACE = "retort"
 _PAGE = 500
@@ -40,7 +39,8 @@ _NO_ROOM = "the board was made before there was a field for it"
 class OnDesk(BaseModel):
     """What is on the desk. `reasons`: how many were sent why; `held_back`: more than one round takes, the next run of
     `label` sends them. `refreshed`: suggestions of before that a newer model's took the place of; `note`: why not the
-    student's, where they should; `rationales`: the teacher's, where the task asks for them.
+    student's, where they should; `rationales`: the teacher's, where the task asks for them; `confidence`: how the
+    teacher's is read.
     """
 
     sent: int
@@ -53,6 +53,7 @@ class OnDesk(BaseModel):
     refreshed: int = 0
     note: str = ""
     rationales: Reasons | None = None
+    confidence: str = ""
 
     @property
     def text(self) -> str:
@@ -94,13 +95,19 @@ def labels_of(context: Context, task: Task, ids: Collection[str]) -> dict[str, L
 
 
 def send_to_desk(
-    context: Context, task: Task, reviews: int = 0, explain: bool = True, rationales_usd: float | None = None
+    context: Context,
+    task: Task,
+    reviews: int = 0,
+    explain: bool = True,
+    rationales_usd: float | None = None,
+    recalibrate: bool = False,
 ) -> OnDesk:
     """Send one round of `reviews` documents at most (0: the task's `max_per_round`), the worthiest first.
 
     `explain`: where the task wants it, ask the teacher why it answers so, for `rationales_usd` at most (None: for what
-    the task's budget leaves).
+    the task's budget leaves). `recalibrate`: read its confidence by today's answers to test documents from now on.
     """
+    read = calibrate(context, task, recalibrate)
     sent = desk_log.rounds(context.store, task.name)
     wave = 1 + max(sent.values(), default=0)
     chosen = _chosen(context, task, sent, wave, reviews or task.review.max_per_round)
@@ -137,22 +144,18 @@ def send_to_desk(
             refreshed=refreshed.shown,
             note=refreshed.note,
             rationales=told,
+            confidence=read.sentence,
         )
 
 
 def _chosen(context: Context, task: Task, sent: Collection[str], wave: int, places: int) -> Shortlist:
     """The round's records, found a page of documents at a time: there may be a million."""
-    chosen = Shortlist(_rules(task), wave, places, _known(context, task, sent))
+    chosen = Shortlist(rules_of(context, task), wave, places, _known(context, task, sent))
     waiting = (d for d in library.Stream(context.store, task.name) if d.id not in sent)
     while page := list(itertools.islice(waiting, _PAGE)):
         labels = labels_of(context, task, [d.id for d in page])
         chosen.add(page, labels, opinions(context, task, labels))
     return chosen
-
-
-def _rules(task: Task) -> Rules:
-    """The task's rules of review that say what is sent."""
-    return Rules(**{name: getattr(task.review, name) for name in Rules._fields})
 
 
 def _known(context: Context, task: Task, sent: Collection[str]) -> Known:
@@ -171,12 +174,7 @@ def expected_accuracy(context: Context, task: Task, records: Sequence[DeskRecord
 
     Measured on test documents only: those people answered without a suggestion, and whatever the teacher's confidence.
     """
-    settled = corrections.settled(context.store, task.name).gold
-    test = {i for i, d in library.get(context.store, task.name, settled).items() if d.split is Split.test}
-    teacher = candidate(task.teacher.model, Role.teacher, labels_of(context, task, test).values())
-    gold = {i: answer for i, answer in settled.items() if i in test}
-    scored = score_candidate(teacher, gold, compared(task))
-    bins = reliability.table(reliability.sure_and_right(teacher, scored))
+    bins = reliability.table(on_test(context, task))
     found = {r.document_id: reliability.expected_accuracy(bins, r.score) for r in records if r.score is not None}
     return {i: round(one.value, 4) for i, one in found.items() if one is not None and one.value is not None}
 

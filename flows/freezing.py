@@ -9,13 +9,15 @@ from typing import Any
 
 from evaluation.agreement import agreement
 from evaluation.people_agreement import units
+from flows.calibrating import rules_of
 from flows.context import Context
 from prompts.pool import teacher_prompt
 from prompts.render import answer_text, prompt_fingerprint, render
 from prompts.task import Task
-from records import corrections, ledger, library, registry
+from records import corrections, desk_log, ledger, library, registry
 from records.errors import InputError
-from records.types import Answer, Correction, DatasetVersion, Document, Outcome, Role, Split
+from records.types import Answer, Correction, DatasetVersion, Document, Role, Split
+from review.reasons import HELD_BACK, accepted
 from training import card, dataset, leaks
 from training.dataset import Row
 from training.difference import label_counts
@@ -125,17 +127,20 @@ def _licence(document: Document) -> str:
 
 
 def _trusted(context: Context, task: Task) -> dict[str, Answer]:
-    """The teacher's answers that nobody needs to check: sure enough, and seen by no person."""
+    """The teacher's answers that nobody needs to check: accepted, seen by no person, not waiting for one as doubted.
+
+    Random checks that wait are trained on: they are drawn from the accepted labels, and no worse than these.
+    """
     prompt = teacher_prompt(context.store, task)
     labels = ledger.newest(context.store, task.name, Role.teacher, task.teacher.model, prompt)
     seen = {correction.document_id for correction in corrections.all(context.store, task.name)}
+    sent = desk_log.sent(context.store, task.name)
+    elsewhere = seen | {i for i, record in sent.items() if record.reason in HELD_BACK}
+    rules = rules_of(context, task)
     return {
         i: label.value
         for i, label in labels.items()
-        if label.outcome is Outcome.answered
-        and label.value is not None
-        and (label.confidence or 0.0) >= task.review.trust_above
-        and i not in seen
+        if label.value is not None and accepted(label, rules) and i not in elsewhere
     }
 
 

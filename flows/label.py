@@ -52,6 +52,7 @@ class Labelled(BaseModel):
                 *(line.replace("teacher", "student", 1) for line in (self.student.lines if self.student else [])),
                 f"- desk: {self.desk.text}",
                 *([f"- reasons: {self.desk.rationales.line}"] if self.desk.rationales else []),
+                *([f"- {self.desk.confidence}"] if self.desk.confidence else []),
                 *([f"- suggestions: {self.desk.refreshed} on the desk are newer now"] if self.desk.refreshed else []),
                 *([f"- suggestions are the teacher's: {self.desk.note}"] if self.desk.note else []),
                 *(f"- unreadable: {fault}" for fault in came.faults),
@@ -73,6 +74,7 @@ def label(
     batch: bool = False,
     reviews: Annotated[int, Field(ge=0, le=100_000)] = 0,
     ask_student: bool = False,
+    recalibrate: bool = False,
 ) -> Labelled:
     """Let the teacher label documents, and send to people what needs them.
 
@@ -90,6 +92,8 @@ def label(
         reviews: How many documents people are sent this time at most, those first that are worth most. 0: as in
             task.yaml (review.max_per_round).
         ask_student: Ask the newest student too, so that documents on which it differs from the teacher go to people.
+        recalibrate: From now on read the teacher's confidence by today's answers to test documents. Where other labels
+            are accepted then, the random checks begin a new count.
         retry: Ask again only about documents that have no answer, by how asking them ended. Empty: all that is open.
     """
     with reported_workplace() as context:
@@ -106,6 +110,7 @@ def label(
             retry=retry,
             reviews=reviews,
             ask_student=ask_student,
+            recalibrate=recalibrate,
             run=as_task,
         )
     publish("label", result.task, result.text)
@@ -125,6 +130,7 @@ def label_documents(
     retry: Sequence[Unanswered] = (),
     reviews: int = 0,
     ask_student: bool = False,
+    recalibrate: bool = False,
     run: Runner = call,
 ) -> Labelled:
     """The flow's work, step by step; `run` says how a step is run (see `flows.context.call`)."""
@@ -141,7 +147,7 @@ def label_documents(
         asked = run(ask_teacher)(context, found, ids, limit, budget_usd, workers, again)
     second = run(ask_the_student)(context, found) if ask_student else None
     explain = not (asked.interrupted or (second and second.interrupted))
-    desk = run(send_to_desk)(context, found, reviews, explain, _left(budget_usd, asked))
+    desk = run(send_to_desk)(context, found, reviews, explain, _left(budget_usd, asked), recalibrate)
     shown = shown_with(context, found)
     return Labelled(task=found.name, arrived=arrived, asked=asked, desk=desk, examples=shown, student=second)
 

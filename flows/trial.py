@@ -16,6 +16,7 @@ from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
 from evaluation.judge import Absent, Judgement, Measurements, judge
 from evaluation.load import Load, LoadRun
 from evaluation.score import Candidate
+from flows.calibrating import reading
 from flows.comparing import compared
 from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
@@ -53,9 +54,17 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
         wanted_precision=task.review.wanted_precision,
         more=more,
     )
+    judgement = judgement.model_copy(update={"trust_from": _trust_from(context, task, judgement)})
     pairs = (("teacher", asked.teacher), ("student", asked.student))
     missing = [f"{role} {i}" for role, who in pairs for i in _failed(who, settled.gold)]
     return _written(context, task, student, judgement, _verdict_id(context, task, student, missing))
+
+
+def _trust_from(context: Context, task: Task, judgement: Judgement) -> float | None:
+    """The suggested threshold on the scale of `review.trust_above`; None where that is the stated confidence's."""
+    curve = reading(context, task).curve
+    found = judgement.reliability.get(judgement.teacher.name)
+    return curve.of(found.coverage.threshold) if curve and found and found.coverage else None
 
 
 def rule_of(task: Task) -> Rule:

@@ -12,6 +12,8 @@ Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 class Review(Section):
     """What goes to people: answers less sure than `trust_above`, and every test document, blind.
 
+    `calibrate`: `trust_above` is compared with how often answers so sure were right on test documents, once a hundred
+    were answered; off, or before: with the confidence that the teacher states.
     `wanted_precision`: how often a trusted answer should be right; reports suggest a `trust_above` that keeps it, and
     `retort audit` says when enough was checked to show it.
     `reviewers_per_document` people answer each document, `reviewers_per_test_document` each one of the test split (not
@@ -32,6 +34,7 @@ class Review(Section):
     leads: list[Username] = Field(default=[], max_length=20)
     second_readings: int = Field(default=0, ge=0, le=1_000)
     trust_above: Share = 0.9
+    calibrate: bool = True
     max_per_round: int = Field(default=500, ge=1, le=100_000)
     wanted_precision: float = Field(default=0.95, gt=0, lt=1)
     audit_share: float = Field(default=0.1, ge=0, le=0.5)

@@ -14,12 +14,13 @@ from records.tables_advice import advices, measurements
 from records.tables_asking import batches, charges, claims, embeddings, pools, rationales, runs
 from records.tables_gate import load_measurements, overrides
 from records.tables_history import edits, label_names, suggestions
-from records.tables_people import desk_cursors, second_answers, second_looks
+from records.tables_people import calibrations, desk_cursors, second_answers, second_looks
 from records.tables_training import training_jobs
 
 __all__ = [
     "advices",
     "batches",
+    "calibrations",
     "charges",
     "claims",
     "corrections",

@@ -1,9 +1,10 @@
-"""The tables of second looks: what was sent for one, who answered it, and up to where a board was read.
+"""The tables of second looks (what was sent for one, who answered it, up to where a board was read), and of how a
+teacher's confidence is read by people's answers.
 
 `records.tables` has them all.
 """
 
-from sqlalchemy import Boolean, String, Table, Text
+from sqlalchemy import Boolean, Float, Integer, String, Table, Text
 from sqlalchemy import Column as C
 
 from records.columns import Moment, metadata
@@ -38,4 +39,20 @@ desk_cursors = Table(
     C("board", String, primary_key=True),
     C("task", String, nullable=False),
     C("cursor", Moment, nullable=False),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    C("task", String, primary_key=True),
+    C("model", String, primary_key=True),
+    C("prompt", String, primary_key=True),
+    C("number", Integer, primary_key=True),
+    C("slope", Float, nullable=False),
+    C("intercept", Float, nullable=False),
+    C("low", Float, nullable=False),
+    C("high", Float, nullable=False),
+    C("answers", Integer, nullable=False),
+    C("right", Integer, nullable=False),
+    C("made_at", Moment, nullable=False),
 )

@@ -46,6 +46,9 @@ def label(
     ask_student: Annotated[
         bool, typer.Option("--ask-student", help="Ask the newest student too: where it differs, people look.")
     ] = False,
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Read the teacher's confidence by today's test answers from now on.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Let the teacher label documents, and send to the review desk what needs a person."""
@@ -69,6 +72,7 @@ def label(
             batch,
             reviews=reviews,
             ask_student=ask_student,
+            recalibrate=recalibrate,
         )
     show(result, json, result.text)
     if result.interrupted:

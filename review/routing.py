@@ -98,8 +98,8 @@ class Shortlist:
         return self._tests + self._doubts + rare + len(checked - {c.record.document_id for c in self._doubtful})
 
     def _look_at(self, document: Document, label: Label, opinion: Opinion | None) -> None:
-        reason, worth = why(label, self._rules.trust_above, opinion), worth_of(label, opinion)
-        if accepted(label, self._rules.trust_above):
+        reason, worth = why(label, self._rules, opinion), worth_of(label, opinion, self._rules.calibrated)
+        if accepted(label, self._rules):
             self._accepted += 1
             plain = self._record(document, Reason.audit, label=label)
             self._drawn.append(_Candidate(plain, worth, draw_of(document.id, "audit")))

@@ -1,6 +1,6 @@
 """What looking at a document is worth, and the order of the queue. Pure arithmetic; every draw follows from content.
 
-    worth_of(label, opinion)          0..1, how likely the teacher's answer is wrong
+    worth_of(label, opinion)          0..1, how likely the teacher's answer is wrong, by its calibrated confidence
     draw_of(document_id, "audit")     0..1, as good as drawn at random, the same for ever
     in_turn([test, audits, others])   one queue in which each is as far along as the others
 
@@ -13,12 +13,15 @@ a random sample of them, later samples go on where earlier ones ended, and new d
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from records.types import DeskRecord, Label
 
 _SURE = 1e-6
+
+Calibrated = Callable[[float], float]
+"""From a stated confidence to how often answers so sure are right; it never falls."""
 
 
 class Opinion(NamedTuple):
@@ -28,15 +31,21 @@ class Opinion(NamedTuple):
     support: float
 
 
-def worth_of(label: Label, opinion: Opinion | None = None) -> float:
+def as_stated(confidence: float) -> float:
+    """What a confidence counts as before there is a calibration."""
+    return confidence
+
+
+def worth_of(label: Label, opinion: Opinion | None = None, calibrated: Calibrated = as_stated) -> float:
     """How likely this answer is wrong, by its confidence and the student's opinion; 1 where there is no answer."""
     if label.value is None:
         return 1.0
+    sure = None if label.confidence is None else calibrated(label.confidence)
     if opinion is None:
-        return 1.0 - (label.confidence or 0.0)
-    if label.confidence is None:
+        return 1.0 - (sure or 0.0)
+    if sure is None:
         return 1.0 - opinion.support
-    right, support = _inside(label.confidence), _inside(opinion.support)
+    right, support = _inside(sure), _inside(opinion.support)
     wrong = (1 - right) * (1 - support)
     return wrong / (wrong + right * support)
 

@@ -176,6 +176,11 @@ def test_the_report_says_how_sure_the_teacher_is_and_where_to_put_the_threshold(
     assert Judgement.model_validate(found.model_dump(mode="json")) == found
 
 
+def test_where_confidence_is_calibrated_the_report_suggests_what_it_counts_as():
+    found = trial().model_copy(update={"trust_from": 0.87654})
+    assert "review.trust_above: 0.8765 (a stated 0.99, calibrated) would keep" in report.trust_advice(found)
+
+
 def test_a_model_that_states_no_confidence_has_no_such_section():
     found = trial(teacher_is_sure=False)
     assert found.reliability == {} and report.trust_advice(found) is None

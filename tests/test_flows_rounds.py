@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fixtures_argilla import RunningArgilla
 from fixtures_flows import people_say, student_of, texts
 from fixtures_serving import verdict
 from task_folders import write_task
+from test_flows_calibrating import made
 from test_review_desk import answer, everything_on
 
 from flows.boards import bring_up_to_date
@@ -43,7 +45,8 @@ def task_in(tmp_path: Path, name: str, **changes: Any) -> str:
     answer_ = changes.pop("answer", labels("lease", "debt", "privacy"))
     document = {"keep": ["date"]}
     folder = write_task(
-        tmp_path / name, name=name, answer=answer_, examples=[], teacher=SPEC, document=document,
+        tmp_path / name, name=name, answer=answer_, examples=[], document=document,
+        teacher={**SPEC, **changes.pop("teacher", {})},
         review={**REVIEW, **changes.pop("review", {})}, **changes,
     )  # fmt: skip
     return str(folder)
@@ -190,3 +193,23 @@ async def test_the_live_students_answers_are_shown_where_the_task_wants_them(tmp
             shown = suggested(context, "studious")
     assert second.desk.refreshed == 2 and second.desk.note == ""
     assert {shown[i] for i in rest} == {("debt", made.model_name)} and shown[first] == ("lease", "teacher")
+
+
+async def test_label_reads_the_teachers_confidence_by_people_once_they_answered_enough_and_anew_when_asked(
+    tmp_path: Path, argilla: RunningArgilla
+):
+    folder = task_in(tmp_path, "calibrated", review={"max_per_round": 1}, teacher={"samples": 2})
+    async with Standin(["lease", "debt", "privacy"]) as standin:
+        with workplace(silent, settings_of(tmp_path, argilla, standin.url)) as context:
+            task = find_task(context, folder)
+            test = [d.id for d in made(context, task, Split.test, 110, "the lease")]
+            first = await step(label_documents, context, folder)
+            people_say(context, task, {i: "debt" if n % 4 == 0 else "lease" for n, i in enumerate(test[:100])})
+            second = await step(label_documents, context, folder)
+            people_say(context, task, {i: "debt" for i in test[100:]})
+            third = await step(label_documents, context, folder)
+            fourth = await step(partial(label_documents, recalibrate=True), context, folder)
+    assert "- confidence counts as the teacher states it: 0 test documents" in first.text
+    assert "- confidence calibrated on 100 test answers" in second.text
+    assert third.desk.confidence == second.desk.confidence
+    assert "- confidence calibrated on 110 test answers" in fourth.text

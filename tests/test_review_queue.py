@@ -155,5 +155,15 @@ def test_the_round_is_the_same_however_the_documents_are_cut_into_pages():
 
 
 def test_accepted_is_what_is_trained_on_unseen():
-    assert accepted(label("a", 0.9), 0.9) and not accepted(label("a", 0.89), 0.9)
-    assert not accepted(label("a", None), 0.0) and not accepted(label("a", 1.0, None), 0.0)
+    assert accepted(label("a", 0.9), Rules(0.9)) and not accepted(label("a", 0.89), Rules(0.9))
+    assert not accepted(label("a", None), Rules(0.0)) and not accepted(label("a", 1.0, None), Rules(0.0))
+
+
+def test_a_calibrated_confidence_decides_what_is_doubted_and_what_it_is_worth_and_the_desk_shows_the_stated_one():
+    half = Rules(0.9, calibrated=lambda stated: stated / 2)
+    assert not accepted(label("a", 1.0), half) and accepted(label("a", 1.0), Rules(0.9))
+    [record] = queue([label("a", 0.95)], half).records
+    assert (record.reason, record.score) == (Reason.unsure, 0.95)
+    assert worth_of(label("a", 0.8), calibrated=half.calibrated) == pytest.approx(0.6)
+    for_it = Opinion(True, 0.9)
+    assert worth_of(label("a", 0.8), for_it, half.calibrated) == pytest.approx(worth_of(label("a", 0.4), for_it))

@@ -336,7 +336,7 @@ def test_the_signing_secret_stays_the_same(tmp_path: Path):
 
 
 def test_doubt_has_a_reason_for_each_outcome():
-    assert {o: routing.doubt(label("a", 0.9, o), 0.8) for o in Outcome} == {
+    assert {o: routing.doubt(label("a", 0.9, o), routing.Rules(0.8)) for o in Outcome} == {
         Outcome.answered: None,
         Outcome.unreadable: Reason.unreadable,
         Outcome.refused: Reason.refused,
