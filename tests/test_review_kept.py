@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from fixtures_argilla import RunningArgilla
-from fixtures_flows import context_at
 from hypothesis import given
 from hypothesis import strategies as st
 from task_folders import make_task, write_task
 from test_review_desk import FORM, LABELS, TEXTS, answer, everything_on, record
 
 from flows.boards import about, columns
-from flows.context import find_task
+from flows.context import Context, find_task
 from prompts.sources import read_documents
 from prompts.task import load_task, restore_task
 from records.errors import InputError
@@ -187,17 +186,16 @@ def test_a_task_keeps_what_was_written_and_comes_back_from_its_definition(tmp_pa
     assert columns(restore_task(task.definition, task.folder)) == [Column("sender"), Column("received", "date")]
 
 
-def test_a_self_hosted_task_links_to_its_own_hosts_only(tmp_path: Path):
+def test_a_self_hosted_task_links_to_its_own_hosts_only(tmp_path: Path, context: Context):
     own = {"privacy": "self_hosted", "allowed_hosts": ["files.internal"]}
-    with context_at(tmp_path / "home") as context:
-        for host in ("files.internal", "127.0.0.1:8000"):
-            find_task(context, str(write_task(tmp_path / host, **own, document={"link": f"http://{host}/{{path}}"})))
-        away = write_task(tmp_path / "away", **own, document={"link": "https://files.internal.example/{path}"})
-        with pytest.raises(InputError, match=r"link to the files .* is at 'files.internal.example'.* allowed_hosts"):
-            find_task(context, str(away))
+    for host in ("files.internal", "127.0.0.1:8000"):
+        find_task(context, str(write_task(tmp_path / host, **own, document={"link": f"http://{host}/{{path}}"})))
+    away = write_task(tmp_path / "away", **own, document={"link": "https://files.internal.example/{path}"})
+    with pytest.raises(InputError, match=r"link to the files .* is at 'files.internal.example'.* allowed_hosts"):
+        find_task(context, str(away))
 
 
-def test_each_document_is_told_with_where_it_was_read_and_how_its_file_is_opened(tmp_path: Path):
+def test_each_document_is_told_with_where_it_was_read_and_how_its_file_is_opened(tmp_path: Path, context: Context):
     rules = {"keep": ["sender", {"name": "received", "as": "date"}], "link": "https://f.example/{path}"}
     task = make_task(tmp_path / "mail", document=rules)
     (tmp_path / "in#box/2024").mkdir(parents=True)
@@ -207,9 +205,8 @@ def test_each_document_is_told_with_where_it_was_read_and_how_its_file_is_opened
     )
     box = f"{tmp_path}/in#box"
     sources = (box, f"{box}/2024/a#1.txt", f"{tmp_path}/rows.jsonl")
-    with context_at(tmp_path / "home") as context:
-        documents = [read_documents(s, "mail", keep=["sender", "received"]).documents[0] for s in sources]
-        [folder], [file], [row] = (about(context, task, [d]).values() for d in documents)
+    documents = [read_documents(s, "mail", keep=["sender", "received"]).documents[0] for s in sources]
+    [folder], [file], [row] = (about(context, task, [d]).values() for d in documents)
     assert (folder.source, folder.link) == (f"{box}/2024/a#1.txt", "https://f.example/2024/a%231.txt")
     assert folder.metadata == {"source": f"{box}/2024"}
     assert (file.source, file.link) == (f"{box}/2024/a#1.txt", "https://f.example/a%231.txt")
