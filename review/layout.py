@@ -36,6 +36,7 @@ def copy(source: Side, target: Side, dataset: dict[str, Any], workspace: str) ->
         (d for d in target.listed("/me/datasets", workspace_id=workspace) if d["name"] == dataset["name"]), None
     )
     if there and there["status"] == "ready":
+        _add_metadata(target, there["id"], wanted)
         if _asked(wanted) != _asked({path: _part(target, there["id"], path) for path in _PARTS}):
             raise InputError(
                 f"{target.url} has a dataset {dataset['name']!r} that asks something else: rename one of the two."
@@ -55,6 +56,14 @@ def same_names(source: Side, target: Side, dataset: str, copied: str) -> dict[st
     """Ids of questions at the source -> ids of the questions of the same names at the target."""
     there = {one["name"]: one["id"] for one in target.listed(f"/datasets/{copied}/questions")}
     return {one["id"]: there[one["name"]] for one in source.listed(f"/datasets/{dataset}/questions")}
+
+
+def _add_metadata(target: Side, dataset: str, wanted: dict[str, list[dict[str, Any]]]) -> None:
+    """What the source has come to tell of its records since an earlier move. Answers do not depend on it."""
+    known = {one["name"] for one in _part(target, dataset, "metadata-properties")}
+    for one in wanted["metadata-properties"]:
+        if one["name"] not in known:
+            target.call("POST", f"/datasets/{dataset}/metadata-properties", one)
 
 
 def _part(side: Side, dataset: str, path: str) -> list[dict[str, Any]]:
