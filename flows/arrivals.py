@@ -50,7 +50,7 @@ def read_source(context: Context, task: Task, source: str, text_column: str = ""
     """Take the documents of a source into the store. Raises InputError when none of it can be read."""
     check_source(task, source)
     arrived, counts = Arrived(), Counts()
-    kept = task.document.keep
+    kept = [column.name for column in task.document.columns]
     stream = stream_documents(source, task.name, text_column or None, keep=kept, logs=task.logs, counts=counts)
     for chunk in _chunks(stream, arrived.faults):
         added = library.add(context.store, [taken.document for taken in chunk])

@@ -10,7 +10,7 @@ from flows.context import Context
 from prompts.task import ChoiceAnswer, Task
 from records import corrections, label_names, library
 from records.types import Document
-from review import moving, parts, readings
+from review import kept, links, moving, parts, readings
 from review.about import About
 from review.board import Board
 from review.desk import Desk
@@ -71,22 +71,42 @@ def _bring_home(context: Context, desk: Desk, task: Task, name: str) -> None:
         corrections.save(context.store, old.fetch(progress=context.progress).corrections)
 
 
+def columns(task: Task) -> list[kept.Column]:
+    """The kept columns, as the desk's metadata has them."""
+    return [kept.Column(one.name, one.as_) for one in task.document.columns]
+
+
 def about(context: Context, task: Task, documents: Iterable[Document]) -> dict[str, About]:
     """What is told beside each document: the file or the owner's name for it, kept columns, answers that are void."""
     before: dict[str, list[str]] = {}
     for row in corrections.superseded(context.store, task.name):
         said = f"{row.value}, by {row.reviewer}; this label was split since, so please choose again"
         before.setdefault(row.document_id, []).append(said)
-    return {d.id: About(_source(d), _facts(task, d), tuple(before.get(d.id, ()))) for d in documents}
+    return {d.id: _told(task, d, tuple(before.get(d.id, ()))) for d in documents}
 
 
-def _source(document: Document) -> str:
-    """The path of a file that holds this document alone, else what its owner calls it, if anything."""
-    base, _, place = document.source.rpartition("#")
-    if PurePath(base).suffix.lower() in _FILES:
-        return base
-    return f"{base}/{place}" if PurePath(place).suffix.lower() in _FILES else document.external_id or ""
+def about_unanswered(task: Task, documents: Iterable[Document]) -> dict[str, About]:
+    """The same for boards where nobody is told what anybody answered before."""
+    return {d.id: _told(task, d, ()) for d in documents}
 
 
-def _facts(task: Task, document: Document) -> dict[str, str | int | float]:
-    return {name: document.metadata[name] for name in task.document.keep if name in document.metadata}
+def _told(task: Task, document: Document, before: tuple[str, ...]) -> About:
+    read_from, path = _place(document)
+    file = read_from if PurePath(read_from).name == path else f"{read_from}/{path}"
+    folder = str(PurePath(file).parent) if path and file != read_from else read_from
+    facts = {one.name: document.metadata[one.name] for one in columns(task) if one.name in document.metadata}
+    return About(
+        source=file if path else document.external_id or "",
+        facts=facts,
+        before=before,
+        link=links.address(task.document.link, path, document.external_id),
+        metadata=kept.values(columns(task), facts, folder),
+    )
+
+
+def _place(document: Document) -> tuple[str, str]:
+    """What the document was read from; and where it is a file of its own, its path below that (or its name)."""
+    name = document.external_id or ""
+    if PurePath(name).suffix.lower() in _FILES and document.source.endswith(f"#{name}"):
+        return document.source.removesuffix(f"#{name}"), name
+    return document.source.rpartition("#")[0] or document.source, ""

@@ -19,6 +19,7 @@ from prompts.privacy import check_host, check_url
 from prompts.task import Task, load_task
 from records import label_names, taskbook
 from records.errors import InputError
+from records.hosts import host_of
 from records.progress import Progress
 from records.store import Store
 
@@ -85,6 +86,8 @@ def _check_places(settings: Settings, task: Task) -> None:
     """Refuse a task that says `privacy: self_hosted` where desk, store or Prefect are elsewhere. Raises InputError."""
     check_url(task, settings.desk, "review desk")
     check_host(task, urlsplit(settings.store).hostname or "localhost", "store")
+    if task.document.link:  # followed by reviewers' browsers, with a name in it
+        check_host(task, host_of(task.document.link), "link to the files (document.link)")
     check_url(task, os.environ.get("PREFECT_API_URL") or settings.prefect_api, "Prefect server")
 
 

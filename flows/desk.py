@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from evaluation import reliability
 from evaluation.score import candidate, score_candidate
-from flows.boards import about, bring_up_to_date, label_descriptions
+from flows.boards import about, bring_up_to_date, columns, label_descriptions
 from flows.context import Context
 from flows.placing import by_board
 from flows.refreshing import refresh_suggestions, waiting_ids
@@ -100,7 +100,12 @@ def send_to_desk(context: Context, task: Task, reviews: int = 0) -> OnDesk:
         seat_reviewers(context, desk)
         bring_up_to_date(context, desk, task, form_of(task))
         board = desk.ensure(
-            task.name, form_of(task), task.guidelines, label_descriptions(task), task.review.reviewers_per_document
+            task.name,
+            form_of(task),
+            task.guidelines,
+            label_descriptions(task),
+            task.review.reviewers_per_document,
+            columns=columns(task),
         )
         expected = expected_accuracy(context, task, records)
         by_field = {r.document_id: labels[r.document_id].scores for r in records if _is_object(r)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from flows.boards import columns
 from flows.context import Context
 from prompts.task import Task
 from records import second_looks
@@ -38,7 +39,8 @@ def by_board(
     if rest:
         yield main, rest
     if test:
-        yield parts.ensure(desk, task.name, form, parts.TEST, task.guidelines, labels, task.review.for_test), test
+        people, kept = task.review.for_test, columns(task)
+        yield parts.ensure(desk, task.name, form, parts.TEST, task.guidelines, labels, people, kept), test
 
 
 def is_test(record: DeskRecord) -> bool:

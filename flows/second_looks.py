@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from flows import placing
-from flows.boards import bring_up_to_date, label_descriptions
+from flows.boards import about_unanswered, bring_up_to_date, columns, label_descriptions
 from flows.context import Context
 from flows.desk import form_of, open_desk
 from prompts.task import Task
@@ -125,14 +125,15 @@ def send_cases(context: Context, task: Task, doubted: Mapping[str, Case]) -> int
     fresh, stale = adjudication.plan(cases, sent, second_looks.decisions(context.store, task.name))
     if not (fresh or stale):
         return 0
-    texts = {i: d.text for i, d in library.get(context.store, task.name, [c.document_id for c in fresh]).items()}
+    documents = library.get(context.store, task.name, [case.document_id for case in fresh])
+    texts, beside = {i: d.text for i, d in documents.items()}, about_unanswered(task, documents.values())
     with open_desk(context, LEADS) as desk:
         board = _leads_board(context, task, desk)
         gone = adjudication.take_back(board, stale)
         second_looks.forget(context.store, task.name, Queue.adjudication, gone)
         begun = set(stale) - set(gone)
         new = [case for case in fresh if case.document_id in texts and case.document_id not in begun]
-        adjudication.send(board, new, texts)
+        adjudication.send(board, new, texts, beside)
     second_looks.record(context.store, [_look(task, case) for case in new])
     return len(new)
 
@@ -143,7 +144,8 @@ def _leads_board(context: Context, task: Task, desk: Desk) -> Board:
         people.ensure(desk, people.leads(context.settings.home / "credentials.json", names))
     elif names:
         people.seat_by_name(desk, names)
-    return parts.ensure(desk, task.name, form_of(task), parts.ADJUDICATION, task.guidelines, label_descriptions(task))
+    labels, kept = label_descriptions(task), columns(task)
+    return parts.ensure(desk, task.name, form_of(task), parts.ADJUDICATION, task.guidelines, labels, columns=kept)
 
 
 def _look(task: Task, case: Case) -> SecondLook:
@@ -170,9 +172,10 @@ def _send_readings(context: Context, task: Task) -> None:
         return
     records = [DeskRecord(task=task.name, document_id=i, round=1, reason="second reading", blind=True) for i in ids]
     with open_desk(context) as desk:
-        labels, everybody = label_descriptions(task), readings.EVERYBODY
-        board = parts.ensure(desk, task.name, form_of(task), parts.READING, task.guidelines, labels, everybody)
-        board.send(records, {i: known[i].text for i in ids}, context.progress)
+        labels, everybody, kept = label_descriptions(task), readings.EVERYBODY, columns(task)
+        board = parts.ensure(desk, task.name, form_of(task), parts.READING, task.guidelines, labels, everybody, kept)
+        beside = about_unanswered(task, [known[i] for i in ids])
+        board.send(records, {i: known[i].text for i in ids}, context.progress, about=beside)
     second_looks.record(
         context.store,
         [

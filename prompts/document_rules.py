@@ -3,9 +3,10 @@
 A part of `prompts.definition`, which has the whole of `task.yaml`.
 """
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Price = Annotated[float, Field(ge=0)]
@@ -17,6 +18,32 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Kept(Section):
+    """A column that is kept, and what is in it: `as: number` and `as: date` (ISO 8601) can be sorted on the desk."""
+
+    name: str = Field(min_length=1, max_length=100)
+    as_: Literal["text", "number", "date"] = Field(default="text", alias="as")
+
+
+def _template(link: str) -> str:
+    if not _LINK.fullmatch(link):
+        raise ValueError(
+            "wanted http(s)://HOST/... with one {path} or one {id} after the host, and no spaces or quotes"
+        )
+    return link
+
+
+_LINK = re.compile(
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?/"
+    r"[A-Za-z0-9/?#%&=+~:@!*(),;._-]*\{(path|id)\}[A-Za-z0-9/?#%&=+~:@!*(),;._-]*"
+)
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Kept = Annotated[
+    Annotated[_Name, Tag("plain")] | Annotated[Kept, Tag("column")],
+    Discriminator(lambda given: "column" if isinstance(given, dict | Kept) else "plain"),
+]
+
+
 class DocumentRules(Section):
     """How a document is put into the prompt. A longer text is cut there, alike for teacher, student and gateway.
 
@@ -24,14 +51,23 @@ class DocumentRules(Section):
     keeps the beginning and the end, with a line `[...]` between them; `keep_tail` is the end's share of them.
     `label_near_duplicates_once` asks the teacher for one document of those that are nearly alike, and copies the
     answer to the others; the test split is always asked in full. For choices only.
-    `keep`: columns that are kept beside a document as it arrives and shown to reviewers, such as a date or a sender.
+    `keep`: columns that are kept beside a document as it arrives, such as a sender or `{name: received, as: date}`.
+    Reviewers read them below the document, and filter and sort by them; what is no number or date is only read.
+    `link`: where reviewers open the file itself, such as `https://files.example/letters/{path}`: `{path}` is the file's
+    path below the folder that was read, `{id}` the owner's own id. What has none, or one with `..`, goes without.
     """
 
     max_characters: int = Field(default=8_000, ge=50, le=1_000_000)
     max_tokens: int | None = Field(default=None, ge=20, le=1_000_000)
     keep_tail: float = Field(default=0.25, ge=0, le=0.9)
     label_near_duplicates_once: bool = False
-    keep: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default=[], max_length=20)
+    keep: list[_Kept] = Field(default=[], max_length=20)
+    link: Annotated[str, Field(max_length=500), AfterValidator(_template)] | None = None
+
+    @property
+    def columns(self) -> list[Kept]:
+        """What is kept, each as an object."""
+        return [Kept(name=one) if isinstance(one, str) else one for one in self.keep]
 
 
 class Logs(Section):

@@ -5,6 +5,7 @@ checks below) are both looked at in one pass, and the checks of sense work on th
 """
 
 import difflib
+import re
 from collections import Counter
 from typing import Any, get_args
 
@@ -70,6 +71,8 @@ def _path(loc: tuple[int | str, ...]) -> str:
     for part in loc:
         if part in ("choice", "json") and path == "answer":
             continue  # the discriminator's tag, which is not written in the file
+        if part in ("plain", "column") and re.fullmatch(r"document\.keep\[\d+\]", path):
+            continue  # the same
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     return path
 
@@ -172,7 +175,8 @@ def _document_faults(data: dict[str, Any]) -> list[str]:
     rules, answer = data.get("document"), data.get("answer")
     if not isinstance(rules, dict):
         return []
-    faults = []
+    kept = Counter(x.get("name") if isinstance(x, dict) else x for x in _listed(rules.get("keep")) if _is_column(x))
+    faults = [f"document.keep: {name!r} is given {n} times; keep one" for name, n in kept.items() if n > 1]
     if rules.get("max_tokens") is not None and "max_characters" in rules:
         faults.append("document: max_tokens takes the place of max_characters; keep one of them")
     if rules.get("max_tokens") is None and "keep_tail" in rules:
@@ -180,6 +184,10 @@ def _document_faults(data: dict[str, Any]) -> list[str]:
     if rules.get("label_near_duplicates_once") and isinstance(answer, dict) and answer.get("kind") == "json":
         faults.append("document.label_near_duplicates_once: near-duplicates differ in what is extracted; choices only")
     return faults
+
+
+def _is_column(given: Any) -> bool:
+    return isinstance(given.get("name") if isinstance(given, dict) else given, str)
 
 
 def _logs_faults(data: dict[str, Any]) -> list[str]:

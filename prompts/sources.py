@@ -206,14 +206,20 @@ def _text_column(values: dict[str, Any], source: str) -> str:
 
 
 def _document(row: Row, task: str, source: str, keep: Sequence[str]) -> Taken | Fault:
-    text = row.values["text"].replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
+    text = _storable(row.values["text"])
     if not text.strip():
         return Fault(row.place, "the text is empty")
     if len(text) > MAX_CHARACTERS:
         return Fault(row.place, f"{len(text)} characters; at most {MAX_CHARACTERS} are taken")
-    kept = {c: v for c in keep if isinstance(v := row.values.get(c), str | int | float)}
+    found = {c: v for c in keep if isinstance(v := row.values.get(c), str | int | float)}
+    kept = {c: _storable(v) if isinstance(v, str) else v for c, v in found.items()}
     own = document(task, text, source=f"{source}#{row.place}", external_id=row.values["id"], metadata=kept)
     return Taken(own, row.values.get(_LOGGED))
+
+
+def _storable(text: str) -> str:
+    """Without what a database or UTF-8 does not take: NUL, halves of characters."""
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def _nothing(source: str, faults: list[Fault], counts: Counts) -> str:

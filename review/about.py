@@ -3,14 +3,15 @@
     About("letters#letter-03.pdf", {"date": "2024-02-29"}, ["lease, by ann (this label was split since)"])
 
 It stands in a field of its own below the document, in words: a page from `http` cannot open a file of the reviewer's,
-and a stranger's address is nothing to click on beside a sign-in, so a source is told and not linked. What is told is
-as untrusted as the document, and made harmless alike. A board from before there was such a field is left as it is.
+and a stranger's address is nothing to click on beside a sign-in, so a source is told. The one link is to where the
+task's owner serves the files (`review.links`). What is told is as untrusted as the document, and made harmless alike.
+What reviewers filter and sort by is metadata (`review.kept`). A board without the field, or a property, goes without.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from review import plain
+from review import links, plain
 
 FIELD = "About"  # no property's question begins with a capital
 TITLE = "About this document"
@@ -18,11 +19,15 @@ _LONGEST = 300
 
 
 class About(NamedTuple):
-    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew."""
+    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew; `link`:
+    where the file can be opened (`review.links`); `metadata`: what to filter and sort by (`review.kept`).
+    """
 
     source: str
     facts: Mapping[str, str | int | float] = {}
     before: tuple[str, ...] = ()
+    link: str = ""
+    metadata: Mapping[str, str | int | float] = {}
 
     @property
     def text(self) -> str:
@@ -31,13 +36,23 @@ class About(NamedTuple):
         lines += [f"{name}: {value}" for name, value in self.facts.items()]
         return "\n".join(_short(line) for line in lines if line)
 
+    @property
+    def shown(self) -> str:
+        """The text, made harmless, below the link: as it may be sent to the desk."""
+        return "\n".join(part for part in (links.anchor(self.link), plain.shown(self.text)) if part)
 
-def tell(items: list[dict[str, Any]], about: Mapping[str, About], fields: set[str]) -> None:
+
+def tell(
+    items: list[dict[str, Any]], about: Mapping[str, About], fields: Collection[str], properties: Collection[str] = ()
+) -> None:
     """Add to records that are about to be sent what is told beside them, where the board has room for it."""
     for item in items:
-        told = about.get(item["external_id"])
-        if told and told.text and FIELD in fields:
-            item["fields"][FIELD] = plain.shown(told.text)
+        told = about.get(item["external_id"], About(""))
+        if told.shown and FIELD in fields:
+            item["fields"][FIELD] = told.shown
+        known = {name: value for name, value in told.metadata.items() if name in properties}
+        if known:
+            item["metadata"] = {**known, **(item.get("metadata") or {})}
 
 
 def _short(line: str) -> str:

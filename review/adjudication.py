@@ -20,6 +20,7 @@ from pydantic import Field
 from records.second_looks import SecondLook
 from records.types import Answer, Correction, Record
 from review import parts, plain
+from review.about import About, tell
 from review.board import Board
 
 DIFFER, DOUBTED = "reviewers differ", "answer is doubted"
@@ -103,10 +104,16 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def send(board: Board, cases: Sequence[Case], texts: Mapping[str, str]) -> None:
-    """Put cases on the lead's board (`Desk.ensure(..., part=ADJUDICATION, above={SAID: ...})`). Raises ServiceError."""
+def send(
+    board: Board, cases: Sequence[Case], texts: Mapping[str, str], about: Mapping[str, About] | None = None
+) -> None:
+    """Put cases on the lead's board (`Desk.ensure(..., part=ADJUDICATION, above={SAID: ...})`). Raises ServiceError.
+
+    `about`: document id -> what is told beside it.
+    """
     for start in range(0, len(cases), _BATCH):
         items = [_item(board, case, texts[case.document_id]) for case in cases[start : start + _BATCH]]
+        tell(items, about or {}, board.fields, board.properties)
         board.desk.call("PUT", f"/datasets/{board.id}/records/bulk", {"items": items})
 
 

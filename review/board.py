@@ -93,6 +93,11 @@ class Board:
         """The names of the fields that a record here can have."""
         return {one["name"] for one in self.desk.call("GET", f"/datasets/{self.id}/fields")["items"]}
 
+    @cached_property
+    def properties(self) -> set[str]:
+        """The names of the metadata that a record here can have."""
+        return {one["name"] for one in self.desk.call("GET", f"/me/datasets/{self.id}/metadata-properties")["items"]}
+
     def send(
         self,
         records: Sequence[DeskRecord],
@@ -127,7 +132,7 @@ class Board:
                 for r in batch
                 if r.document_id not in known
             ]
-            tell(items, about or {}, self.fields)
+            tell(items, about or {}, self.fields, self.properties)
             if items:
                 self.desk.call("PUT", f"/datasets/{self.id}/records/bulk", {"items": items})
             sent += len(items)

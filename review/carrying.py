@@ -12,7 +12,7 @@ A suggestion is carried where all of it can be said; marks (`review.evidence`) a
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from review import evidence, plain
+from review import evidence
 from review.about import FIELD, About
 
 
@@ -38,8 +38,8 @@ class Carrier:
         """The record with its suggestions and responses, to be upserted on the new board."""
         fields = {name: value for name, value in record["fields"].items() if name in self._fields}
         told = self._about.get(record["external_id"])
-        if told and told.text and FIELD in self._fields:
-            fields[FIELD] = plain.shown(told.text)
+        if told and told.shown and FIELD in self._fields:
+            fields[FIELD] = told.shown
         responses = [self._response(one) for one in record.get("responses") or ()]
         return {
             "external_id": record["external_id"],

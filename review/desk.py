@@ -8,7 +8,7 @@ The same code speaks to the embedded server and to a team's Argilla with Elastic
 is a ServiceError; a board that was made for other labels is an InputError.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from records.errors import InputError
@@ -16,6 +16,7 @@ from review import evidence, page, sdk
 from review.board import Board
 from review.form import Form
 from review.guidelines import whole_guidelines
+from review.kept import Column
 
 _RETRIES = 2  # of a refused connection, in the SDK's transport: about a second
 
@@ -68,11 +69,13 @@ class Desk:
         labels: Mapping[str, str] | None = None,
         reviewers_per_document: int = 1,
         above: Mapping[str, str] | None = None,
+        columns: Sequence[Column] = (),
     ) -> Board:
         """The task's board, made when missing, its guidelines and number of reviewers brought up to date.
 
         `labels` (name -> description) are listed below the guidelines. What people answered stays as it is.
-        `above`: texts that a record shows above its document (name -> title).
+        `above`: texts that a record shows above its document (name -> title). `columns`: what is known of documents and
+        can be filtered and sorted by; a board from before gets what it lacks, its records stay as they are.
         """
         text = whole_guidelines(guidelines, labels or {})
         board = self.find(task, form)
@@ -81,6 +84,7 @@ class Desk:
             board = self.find(task, form)
             assert board is not None
         self._refresh(board.id, text, reviewers_per_document)
+        self._extend(board, columns)
         return board
 
     def dataset(self, task: str) -> dict[str, Any] | None:
@@ -111,11 +115,12 @@ class Desk:
         changed = {key: value for key, value in wanted.items() if now[key] != value}
         if changed:
             self.call("PATCH", f"/datasets/{board_id}", changed)
-        known = self.call("GET", f"/me/datasets/{board_id}/metadata-properties")["items"]
-        for name in page.SHARES.keys() - {one["name"] for one in known}:  # a board from before there was this one
-            settings = {"type": "float", "min": 0.0, "max": 1.0}
-            body = {"name": name, "title": page.SHARES[name], "settings": settings, "visible_for_annotators": True}
-            self.call("POST", f"/datasets/{board_id}/metadata-properties", body)
+
+    def _extend(self, board: Board, columns: Sequence[Column]) -> None:
+        for wanted in page.properties(columns):
+            if wanted["name"] not in board.properties:
+                self.call("POST", f"/datasets/{board.id}/metadata-properties", wanted)
+                board.properties.add(wanted["name"])
 
 
 def asked_for(form: Form) -> dict[str, list[str]]:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from records.errors import InputError
 
+_METADATA = "metadata-properties"
 _PARTS = {  # path -> what Argilla wants to make one
     "fields": ("name", "title", "required", "settings"),
     "questions": ("name", "title", "description", "required", "settings"),
-    "metadata-properties": ("name", "title", "settings", "visible_for_annotators"),
+    _METADATA: ("name", "title", "settings", "visible_for_annotators"),
     "vectors-settings": ("name", "title", "dimensions"),
 }
 _RULES = ("name", "guidelines", "allow_extra_metadata", "distribution", "metadata")
@@ -36,10 +37,15 @@ def copy(source: Side, target: Side, dataset: dict[str, Any], workspace: str) ->
         (d for d in target.listed("/me/datasets", workspace_id=workspace) if d["name"] == dataset["name"]), None
     )
     if there and there["status"] == "ready":
-        if _asked(wanted) != _asked({path: _part(target, there["id"], path) for path in _PARTS}):
+        found = {path: _part(target, there["id"], path) for path in _PARTS}
+        lacking = _lacking(wanted[_METADATA], found[_METADATA])
+        found[_METADATA] += lacking
+        if _asked(wanted) != _asked(found):
             raise InputError(
                 f"{target.url} has a dataset {dataset['name']!r} that asks something else: rename one of the two."
             )
+        for one in lacking:
+            target.call("POST", f"/datasets/{there['id']}/{_METADATA}", one)
         return str(there["id"])
     if there:
         target.call("DELETE", f"/datasets/{there['id']}")
@@ -57,8 +63,14 @@ def same_names(source: Side, target: Side, dataset: str, copied: str) -> dict[st
     return {one["id"]: there[one["name"]] for one in source.listed(f"/datasets/{dataset}/questions")}
 
 
+def _lacking(wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the source has come to tell of its records since an earlier move. Answers do not depend on it."""
+    known = {one["name"] for one in found}
+    return [one for one in wanted if one["name"] not in known]
+
+
 def _part(side: Side, dataset: str, path: str) -> list[dict[str, Any]]:
-    place = f"/me/datasets/{dataset}/{path}" if path == "metadata-properties" else f"/datasets/{dataset}/{path}"
+    place = f"/me/datasets/{dataset}/{path}" if path == _METADATA else f"/datasets/{dataset}/{path}"
     return [_given(one, _PARTS[path]) for one in side.listed(place)]
 
 

@@ -5,10 +5,10 @@ first twenty and the suggested one are shown and the rest is found by typing. Wh
 question marks in the document where they stand (`review.evidence`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from review import about, evidence
+from review import about, evidence, kept
 from review.board import EXPECTED, WORTH
 from review.form import Form, Question
 
@@ -16,6 +16,13 @@ SHARES = {EXPECTED: "How often answers this sure were right", WORTH: "Order of t
 """Metadata between 0 and 1, with their titles."""
 _MANY = 24
 _VISIBLE = 20
+
+
+def properties(columns: Iterable[kept.Column]) -> list[dict[str, Any]]:
+    """The metadata that a board from before may lack, as Argilla's API takes it."""
+    shares = {"type": "float", "min": 0.0, "max": 1.0}
+    own = [{"name": n, "title": t, "settings": shares, "visible_for_annotators": True} for n, t in SHARES.items()]
+    return [*own, *kept.properties(columns)]
 
 
 def settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> Any:

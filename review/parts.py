@@ -11,11 +11,12 @@ Argilla asks the same number of answers of every record of a dataset, and every 
 datasets. So another number needs another dataset, and what only a lead may see another workspace.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from review.board import Board
 from review.desk import Desk
 from review.form import Form
+from review.kept import Column
 
 MAIN, TEST, READING, ADJUDICATION = "", "test", "reading", "adjudication"
 SAID = "said"
@@ -50,11 +51,20 @@ def find(desk: Desk, task: str, form: Form, part: str) -> Board | None:
 
 
 def ensure(
-    desk: Desk, task: str, form: Form, part: str, text: str, labels: Mapping[str, str], people: int = 1
+    desk: Desk,
+    task: str,
+    form: Form,
+    part: str,
+    text: str,
+    labels: Mapping[str, str],
+    people: int = 1,
+    columns: Sequence[Column] = (),
 ) -> Board:
-    """One of a task's further boards, made when missing. `text`: the task's guidelines; `people`: who answer each."""
+    """One of a task's further boards, made when missing. `text`: the task's guidelines; `people`: who answer each;
+    `columns`: as in `Desk.ensure`.
+    """
     told = guidelines(part, text, people)
-    made = desk.ensure(name(task, part), form, told, labels, people, above(part))
+    made = desk.ensure(name(task, part), form, told, labels, people, above(part), columns)
     return Board(desk, task, form, made.id)
 
 

@@ -20,12 +20,12 @@ from flows.desk import form_of, open_desk
 from flows.doubts import doubt_answers
 from flows.settings import Settings
 from prompts.task import Task
-from records import corrections, desk_log, second_looks
+from records import corrections, desk_log, library, second_looks
 from records.errors import InputError
 from records.progress import silent
 from records.second_looks import Queue, SecondAnswer, SecondLook
 from records.types import Answer, Correction, DeskRecord, Document, Split, now
-from review import adjudication, parts, people, readings
+from review import adjudication, parts, people, plain, readings
 from review.adjudication import DIFFER, DOUBTED, Case
 from review.desk import Desk
 
@@ -245,8 +245,13 @@ def test_a_lead_finds_the_fields_that_agree_filled_in_and_every_reviewer_reads_t
     tmp_path: Path, on_desk: Context, argilla: RunningArgilla
 ):
     rules = {"reviewers_per_document": 2, "second_readings": 1}
-    task = make_task(tmp_path / "fields", FIELDS, name="fields_again", review=rules)
-    train = arrive(on_desk, task, *texts(Split.train, 2))
+    document = {"keep": ["sender"], "link": "https://files.example/{id}"}
+    task = make_task(tmp_path / "fields", FIELDS, name="fields_again", review=rules, document=document)
+    train = [
+        library.document(task.name, text, f"mail.jsonl#line {n}", f"M {n}", {"sender": "<b>Al</b>"})
+        for n, text in enumerate(texts(Split.train, 2))
+    ]
+    library.add(on_desk.store, train)
     sent_to(on_desk, task, *(record(task, d) for d in train))
     people_say(on_desk, task, {train[0].id: {"party": "Anna", "amount": 5}}, "ann", minutes=-3000)
     people_say(on_desk, task, {train[1].id: {"party": "Bo", "amount": 7}}, "ann", minutes=-10)
@@ -258,6 +263,12 @@ def test_a_lead_finds_the_fields_that_agree_filled_in_and_every_reviewer_reads_t
         records = answered(on_desk, owner, "fields_again-adjudication", {}, steps.LEADS)
         [given] = records[train[1].id]["suggestions"]
         assert (given["value"], given["agent"]) == ("7", "reviewers")
+        known = {"source": "mail.jsonl", "text_sender": plain.shown("<b>Al</b>"), "round": 1}
+        assert records[train[1].id]["metadata"] == {**known, "reason": DIFFER}
+        again = answered(on_desk, owner, "fields_again-reading", {})[train[0].id]
+        assert again["metadata"] == {**known, "reason": "second reading"}
+        link, *told = again["fields"]["About"].splitlines()
+        assert 'href="https://files.example/M%200"' in link and told[0] == "Source: M 0"
         answer = {"party": "Bo Ltd", "amount": "7"}
         answered(on_desk, owner, "fields_again-adjudication", {train[1].id: answer}, steps.LEADS)
     for account in argilla.people.reviewers:

@@ -15,6 +15,7 @@ from review.board import Board
 from review.desk import Desk
 from review.form import Form, choice_form, json_form
 from review.guidelines import whole_guidelines
+from review.kept import Column, values
 
 pytestmark = pytest.mark.real
 
@@ -144,6 +145,48 @@ def test_among_many_labels_the_suggested_one_is_in_sight_and_typing_finds_any(pa
     press(page, "Enter", saves=True)
     assert answered(board) == [("submitted", "lost_or_stolen_card")]
     assert "`Tab` goes to what was found, `Space` chooses it" in whole_guidelines("", MANY)
+
+
+def test_a_link_opens_the_file_and_a_strangers_metadata_is_only_text_where_one_filters_by_it(page: Page, desk: Desk):
+    columns = [Column("sender"), Column("received", "date")]
+    board = desk.ensure("linked-ui", choice_form(TWELVE), "# How to decide", TWELVE, columns=columns)
+    record = DeskRecord(task="linked-ui", document_id="", round=1, reason="model unsure", blind=True)
+    senders = {"d0": EVIL, "d1": 'Bo, "B" <bo@firm.example>; a.b~c'}
+    told = {
+        i: About(
+            "a.pdf", {"sender": sender}, (), f"{board.desk.url}/a%22b.pdf?x=1&y={i}",
+            values(columns, {"sender": sender, "received": f"2024-02-1{i[1:]}"}, EVIL),
+        )
+        for i, sender in senders.items()
+    }  # fmt: skip
+    board.send(
+        [record.model_copy(update={"document_id": i}) for i in told], dict.fromkeys(told, "A letter."), about=told
+    )
+    page.goto(f"{board.url.partition('?')[0]}?sort=metadata.date_received.desc")
+    link = page.get_by_role("link", name="Open the file")
+    expect(link).to_have_attribute("href", f"{board.desk.url}/a%22b.pdf?x=1&y=d1")
+    expect(page.get_by_text("Source: a.pdf")).to_be_visible()
+    with page.context.expect_page() as opened:
+        link.click()
+    assert opened.value.url == f"{board.desk.url}/a%22b.pdf?x=1&y=d1"
+    assert opened.value.evaluate("[window.opener, document.referrer]") == [None, ""]
+    opened.value.close()
+
+    page.locator(".record-menu__header").first.click()
+    page.get_by_text("View metadata").click()
+    expect(page.get_by_text("text_sender").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.goto(board.url)
+    page.get_by_role("button", name="Filters").click()
+    for title, value in (("sender", "<\u2060img src"), ("Source", "<\u2060img src")):
+        page.get_by_text(re.compile(r"^\s*Metadata\s*$")).first.click()
+        page.locator(".metadata-filter__container").get_by_text(title, exact=True).click()
+        page.locator(".metadata-filter__container").get_by_text(value).first.click()
+        expect(page).to_have_url(re.compile("metadata="))
+        page.mouse.click(700, 700)
+        expect(page.get_by_text("1 of 1" if title == "sender" else "1 of")).to_be_visible()
+    expect(page.get_by_text("legal@bolt.example").first).to_be_visible()
+    assert page.title() != "hacked"
 
 
 def test_the_keys_of_fields_and_marks_where_a_value_stands_and_a_strangers_markup_does_nothing(page: Page, desk: Desk):
