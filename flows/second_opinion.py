@@ -8,7 +8,10 @@ import asyncio
 import math
 from collections.abc import Mapping
 
+from evaluation.fields import Comparison
+from evaluation.score import score
 from flows.asking import Asked, summed
+from flows.comparing import compared
 from flows.context import Context
 from flows.student import student_of
 from prompts.calibration import logits
@@ -52,17 +55,22 @@ def opinions(context: Context, task: Task, labels: Mapping[str, Label]) -> dict[
     if student is None:
         return {}
     prompt, model = prompt_fingerprint(task, teaching=False), f"openai/{student.model_name}"
-    said = ledger.newest(context.store, task.name, Role.student, model, prompt, labels)
+    said, fields = ledger.newest(context.store, task.name, Role.student, model, prompt, labels), compared(task)
     return {
-        i: opinion(labels[i], own)
+        i: opinion(labels[i], own, fields)
         for i, own in said.items()
         if own.outcome is Outcome.answered and labels[i].value is not None
     }
 
 
-def opinion(teacher: Label, student: Label) -> Opinion:
-    """Whether the student says the same, and how likely it finds what the teacher said, by its scores if it has any."""
-    agrees, scores = student.value == teacher.value, logits(student)
+def opinion(teacher: Label, student: Label, fields: Mapping[str, Comparison]) -> Opinion:
+    """Whether the student says the same, and how likely it finds what the teacher said, by its scores if it has any.
+
+    Objects say the same where the gate would take one for the other (`flows.comparing`).
+    """
+    assert teacher.value is not None
+    agrees = score(student.document_id, student.outcome, student.value, teacher.value, fields).right
+    scores = logits(student)
     if scores and isinstance(teacher.value, str) and teacher.value in scores:
         chosen, sure = choose(scores, None)
         found = scores[teacher.value] - scores[chosen]

@@ -6,6 +6,7 @@ import pytest
 from fixtures_flows import ANSWERS, arrive, context_at, people_say, student_of, teacher_says, texts
 from task_folders import FIELDS, write_task
 
+from evaluation.fields import Comparison
 from evaluation.score import candidate, score_candidate
 from flows.audit import accepted_labels, audit_labels, audit_of
 from flows.context import find_task
@@ -222,8 +223,10 @@ def test_an_opinion_is_how_likely_the_student_finds_what_the_teacher_said():
         )  # fmt: skip
 
     teacher = said("lease", 0.9)
-    by_scores = opinion(teacher, said("debt", 0.8, {"debt": 0.0, "lease": -2.0, "privacy": -2.0}))
+    by_scores = opinion(teacher, said("debt", 0.8, {"debt": 0.0, "lease": -2.0, "privacy": -2.0}), {})
     assert not by_scores.agrees and by_scores.support == pytest.approx(0.1065, abs=1e-3)
-    assert opinion(teacher, said("debt", 0.8)).support == pytest.approx(0.2)
-    assert opinion(teacher, said("lease", 0.8)).support == 0.8
-    assert opinion(said({"a": 1}), said({"a": 2})).support == 0.5
+    assert opinion(teacher, said("debt", 0.8), {}).support == pytest.approx(0.2)
+    assert opinion(teacher, said("lease", 0.8), {}).support == 0.8
+    assert opinion(said({"a": 1}), said({"a": 2}), {}).support == 0.5
+    spelt = said({"party": "Acme Inc"}), said({"party": "ACME Inc."})
+    assert opinion(*spelt, {"party": Comparison(how="normalised")}).agrees and not opinion(*spelt, {}).agrees
