@@ -15,7 +15,6 @@ import operator
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from prompts.ask import ask
 from prompts.booking import begin_run, footing_charge, label_of
@@ -42,7 +41,6 @@ from records.types import Document, Label, Outcome, Role
 
 _FAILURES_IN_A_ROW = 12
 _UNREACHABLE_IN_A_ROW = 3
-_GRACE_S = 30.0
 _LEAST_CHUNK, _MOST_CHUNK = 16, 1_000
 
 
@@ -123,17 +121,7 @@ class _Asking:
         queue: asyncio.Queue[tuple[str, Document] | None] = asyncio.Queue(self._in_flight)
         feeder = self._feed(documents, queue, stop)
         workers = [self._work(queue, writer, stop) for _ in range(self._in_flight)]
-        asking: asyncio.Future[Any] = asyncio.gather(feeder, *workers)
-        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-        renewing: asyncio.Future[Any] = asyncio.ensure_future(self._supply.renewed())
-        try:
-            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait([asking], timeout=_GRACE_S)
-        finally:
-            for future in (asking, stopping, renewing):
-                future.cancel()
-            await asyncio.gather(asking, stopping, renewing, return_exceptions=True)
-            await self._supply.release()
+        await self._supply.used_up([feeder, *workers], stop)
 
     async def _feed(
         self, documents: Iterable[Document], queue: "asyncio.Queue[tuple[str, Document] | None]", stop: asyncio.Event

@@ -9,7 +9,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from prompts.booking import begin_run
 from prompts.call import CallFailed
@@ -33,7 +32,6 @@ from records.types import Document, Label, Outcome, Role
 
 _FAILURES_IN_A_ROW = 3
 """Each has used up its retries by then; people wait for the documents."""
-_GRACE_S = 30.0
 
 
 @dataclass
@@ -102,19 +100,7 @@ class _Explaining:
         with stop_signal() as stop:
             open_, turn = self._supply.open(documents, stop), asyncio.Lock()
             workers = [self._work(open_, turn, stop) for _ in range(self._endpoint.max_in_flight)]
-            asking: asyncio.Future[Any] = asyncio.gather(*workers)
-            stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-            renewing: asyncio.Future[Any] = asyncio.ensure_future(self._supply.renewed())
-            try:
-                await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.wait([asking], timeout=_GRACE_S)
-                if asking.done():
-                    asking.result()
-            finally:
-                for future in (asking, stopping, renewing):
-                    future.cancel()
-                await asyncio.gather(asking, stopping, renewing, return_exceptions=True)
-                await self._supply.release()
+            await self._supply.used_up(workers, stop)
         self._settle(stop.is_set())
 
     async def _work(self, open_: AsyncIterator[tuple[str, Document]], turn: asyncio.Lock, stop: asyncio.Event) -> None:

@@ -7,8 +7,9 @@ and ends when nothing of this process is in flight any more.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from prompts.summary import LabelSummary
 from records import claims, ledger
@@ -17,6 +18,8 @@ from records.store import Store
 from records.types import Document, Outcome
 
 _LOOKED_UP = 1_000
+_GRACE_S = 30.0
+"""For what is in flight when a person stops a run."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,28 @@ class Supply:
         self._unsettled -= 1
         self._settled.set()
 
-    async def renewed(self) -> None:
-        """Renew the claims for as long as this runs."""
+    async def used_up(self, workers: Iterable[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+        """Let the workers use it up, with its claims renewed; after a stop, for as long as the grace lasts. Then what
+        was claimed and not asked about is given up. Raises what a worker raised.
+        """
+        asking: asyncio.Future[Any] = asyncio.gather(*workers)
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        renewing: asyncio.Future[Any] = asyncio.ensure_future(self._renewed())
+        try:
+            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asking], timeout=_GRACE_S)
+            if asking.done():
+                asking.result()
+        finally:
+            for future in (asking, stopping, renewing):
+                future.cancel()
+            await asyncio.gather(asking, stopping, renewing, return_exceptions=True)
+            await asyncio.to_thread(claims.release, self._store, self.owner)
+
+    async def _renewed(self) -> None:
         while True:
             await asyncio.sleep(claims.LEASE_S / 3)
             await asyncio.to_thread(claims.renew, self._store, self.owner)
-
-    async def release(self) -> None:
-        """Give up what was claimed and not asked about."""
-        await asyncio.to_thread(claims.release, self._store, self.owner)
 
     async def _chunks(self, source: Iterator[Document], size: int) -> AsyncIterator[dict[str, Document]]:
         while rows := await asyncio.to_thread(lambda: list(itertools.islice(source, size))):
