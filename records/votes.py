@@ -13,7 +13,7 @@ from records.store import Store
 from records.types import Answer, Correction, Split
 
 FEWEST = 3
-"""Of fewer answers no majority is one: of two it is both."""
+"""So many people must be asked, that a majority is not all of them."""
 
 
 class Voting(NamedTuple):
@@ -46,7 +46,7 @@ def won(rows: Sequence[Correction], majority: bool) -> Won | None:
     said = [row.value for row in rows]
     first = max(said, key=said.count)  # objects cannot be hashed, and the answers are few
     votes = said.count(first)
-    enough = votes == len(said) or (majority and len(said) >= FEWEST and 2 * votes > len(said))
+    enough = 2 * votes > len(said) if majority else votes == len(said)  # more than half of two is both
     return Won(first, votes, len(said)) if enough and first is not None else None
 
 
