@@ -53,6 +53,7 @@ class Judgement(Record):
     `reliability`: of the teacher's and the student's confidence, by name, for `wanted_precision` of trusted answers.
     `trust_from`: what the teacher's confidence from which on its answers can be trusted counts as for
     `review.trust_above`, where that is calibrated.
+    `by_majority`: documents on which people differ, most said the same, and that counts (`review.majority`).
     `load`, `student_cost`: see `evaluation.load`. `labels`: the student against the teacher, label by label.
     """
 
@@ -68,6 +69,7 @@ class Judgement(Record):
     against: dict[str, Paired]
     differences: list[Difference]
     disputed: list[Disputed]
+    by_majority: int = 0
     reviewers: int
     latencies_s: dict[str, list[float]]
     wanted_precision: float = 0.95
@@ -103,6 +105,7 @@ def judge(
     baseline: Mapping[str, Answer] | None = None,
     corrections: Sequence[Correction] = (),
     disputed: Mapping[str, Sequence[Correction]] | None = None,
+    by_majority: int = 0,
     wanted_precision: float = 0.95,
     others: Sequence[Candidate] = (),
     predictions: Mapping[str, Mapping[str, Answer]] | None = None,
@@ -139,6 +142,7 @@ def judge(
         against=against,
         differences=differences(scored[teacher.name], scored[student.name], _by_document(corrections)),
         disputed=_disputed(disputed or {}, teacher, student),
+        by_majority=by_majority,
         reviewers=len({row.reviewer for row in corrections if row.document_id in gold}),
         latencies_s={who.name: _latencies(who, gold) for who in asked} | _warm(student.name, more),
         wanted_precision=wanted_precision,

@@ -25,7 +25,8 @@ class Material:
 
     `teacher`: its newest answers with their confidence; `sent`: what is on the desk; `samples` and `near` as
     `evaluation.ceiling` takes them; `texts` and `clusters`: of settled documents; `wanted`: answers asked of each
-    test document; `unreviewed`: the teacher's answers that nobody looked at.
+    test document; `unreviewed`: the teacher's answers that nobody looked at; `by_majority`: how many documents are gold
+    by what most said, and not all.
     """
 
     corrections: Sequence[Correction]
@@ -42,6 +43,7 @@ class Material:
     near: Sequence[Sequence[Answer]] = ()
     unreviewed: Sequence[Answer] = ()
     wanted: int = 1
+    by_majority: int = 0
     confidence: float = 0.95
 
 
@@ -56,6 +58,7 @@ class PeopleReport(Record):
     disputed: int
     decided: int
     short: int
+    by_majority: int = 0
     reviewers: list[Reviewer]
     anchoring: Anchoring | None = None
     test: Worth
@@ -81,6 +84,7 @@ def people_report(given: Material) -> PeopleReport:
         settled=len(given.gold),
         disputed=len(given.disputed),
         decided=len(given.decisions),
+        by_majority=given.by_majority,
         short=sum(len(said.get(i, ())) < given.wanted for i in undecided),
         reviewers=reviewers(given.corrections, given.decisions, given.readings, given.gold),
         anchoring=anchoring(given.sent, given.corrections, given.teacher, given.test, given.confidence),

@@ -64,8 +64,9 @@ def _cell(text: str) -> str:
 def sentences(report: PeopleReport) -> list[str]:
     """What is to be known first."""
     whole = report.agreement.whole
+    most = f", {report.by_majority} by a majority" if report.by_majority else ""
     said = [
-        f"{wording.count(report.settled, 'document')} settled, {report.decided} of them by a lead; "
+        f"{wording.count(report.settled, 'document')} settled, {report.decided} of them by a lead{most}; "
         f"{report.disputed} disputed, which are gold for nobody."
     ]
     if whole.units:

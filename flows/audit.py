@@ -156,9 +156,10 @@ def _accepted(
 
 def _judged(context: Context, task: Task) -> Mapping[str, Sequence[Answer]]:
     """What people said of each document they looked at: one answer where it is settled, several where they do not
-    agree, none where they could not say.
+    agree, none where they could not say. What waits for further answers is not looked at yet.
     """
     settled = corrections.settled(context.store, task.name)
-    found: dict[str, list[Answer]] = {c.document_id: [] for c in corrections.all(context.store, task.name)}
+    seen = {c.document_id for c in corrections.all(context.store, task.name)}.difference(settled.waiting)
+    found: dict[str, list[Answer]] = {i: [] for i in seen}
     found |= {i: [row.value for row in rows if row.value is not None] for i, rows in settled.disputed.items()}
     return found | {i: [answer] for i, answer in settled.gold.items()}

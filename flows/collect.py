@@ -37,13 +37,16 @@ When = Literal["when enough", "always", "never"]
 
 
 class Collected(BaseModel):
-    """What one task's desk gave. `new`: corrections since the last student's dataset; `due`: what comes next."""
+    """What one task's desk gave. `new`: corrections since the last student's dataset; `waiting`: documents on
+    which people differ and further people are asked (`review.majority`); `due`: what comes next.
+    """
 
     task: str
     changed: int = 0
     corrected: int = 0
     test_answers: int = 0
     disputed: int = 0
+    waiting: int = 0
     new: int = 0
     agreed: float | None = None
     kept: float | None = None
@@ -62,6 +65,8 @@ class Collected(BaseModel):
             f"- {self.changed} answers new or changed; {self.corrected} documents corrected in all, and "
             f"{self.test_answers} test documents; {self.disputed} disputed",
         ]
+        if self.waiting:
+            lines.append(f"- people differ on {self.waiting} more, which wait for further answers")
         if self.agreed is not None:
             lines.append(f"- two reviewers agree on {100 * self.agreed:.0f} %")
         if self.kept is not None:
@@ -138,7 +143,8 @@ def _counted(
     context: Context, task: Task, train: When, changed: int, faults: list[str], again: SecondLooks | None = None
 ) -> Collected:
     rows = corrections.all(context.store, task.name)
-    gold, disputed = corrections.settled(context.store, task.name)
+    settled = corrections.settled(context.store, task.name)
+    gold = settled.gold
     test = {d.id for d in library.documents(context.store, task.name, Split.test)}
     corrected = corrections.digests({i: answer for i, answer in gold.items() if i not in test})
     new = len(corrected.items() - _trained_on(context, task))
@@ -148,7 +154,8 @@ def _counted(
         changed=changed,
         corrected=len(corrected),
         test_answers=len(set(gold) & test),
-        disputed=len(disputed),
+        disputed=len(settled.disputed),
+        waiting=len(settled.waiting),
         new=new,
         agreed=agreement(units(rows)).pairwise.value,
         kept=kept(rows).value,

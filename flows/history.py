@@ -22,6 +22,7 @@ from records.rationales import Rationale
 from records.second_looks import Queue
 from records.store import Store
 from records.types import Answer, Correction, DatasetVersion, Document, Label, Outcome, Split
+from records.votes import Won
 
 _SHOWN = 300
 _LISTED = 10
@@ -48,7 +49,9 @@ class Event(BaseModel):
 
 
 class History(BaseModel):
-    """One document's. `gold`: what people settled on, None while they have not. Times are UTC."""
+    """One document's. `gold`: what people settled on, None while they have not; `majority`: how many of them, where
+    not all said so. Times are UTC.
+    """
 
     task: str
     document: str
@@ -59,6 +62,7 @@ class History(BaseModel):
     alike: list[str]
     beginning: str
     gold: Answer | None
+    majority: Won | None = None
     disputed: bool
     events: list[Event]
 
@@ -69,6 +73,7 @@ class History(BaseModel):
         others = f", with near-duplicates {', '.join(self.alike[:_LISTED])}" if self.alike else ""
         settled = "people disagree" if self.disputed else "nobody has settled it yet"
         settled = f"people settled on {_said(self.gold)}" if self.gold is not None else settled
+        settled += f", {self.majority.votes} of {self.majority.answers}" if self.majority else ""
         return "\n".join(
             [
                 f"{self.task}, document {self.document}{named}: {settled}",
@@ -86,7 +91,7 @@ def document_history(context: Context, task: str, wanted: str) -> History:
     """
     name, store = task_name(context, task), context.store
     document = _one(history.find(store, name, wanted.strip()) if wanted.strip() else [], name, wanted)
-    gold, disputed = corrections.settled(store, name)
+    settled = corrections.settled(store, name)
     events = [*_events(store, document)]
     return History(
         task=name,
@@ -97,8 +102,9 @@ def document_history(context: Context, task: str, wanted: str) -> History:
         cluster=document.cluster,
         alike=history.alike(store, document),
         beginning=_beginning(document),
-        gold=gold.get(document.id),
-        disputed=document.id in disputed,
+        gold=settled.gold.get(document.id),
+        majority=settled.by_majority.get(document.id),
+        disputed=document.id in settled.disputed,
         events=sorted(events, key=lambda event: event.at),
     )
 

@@ -72,6 +72,7 @@ def material(context: Context, task: Task) -> Material:
         corrections=rows,
         gold=settled.gold,
         disputed=settled.disputed,
+        by_majority=len(settled.by_majority),
         decisions=second_looks.decisions(store, task.name),
         readings=second_looks.answers(store, task.name, Queue.reading),
         teacher=heard.answers,

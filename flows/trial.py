@@ -51,6 +51,7 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
         predictions=asked.predictions,
         corrections=[c for c in corrections.all(context.store, task.name) if c.document_id in settled.gold],
         disputed=settled.disputed,
+        by_majority=len(settled.by_majority),
         wanted_precision=task.review.wanted_precision,
         more=more,
     )
@@ -135,7 +136,11 @@ def _test_answers(context: Context, task: Task) -> Settled:
             f"no test document of {task.name} has an answer on which people agree: the gate measures against people, "
             "so have some of the records marked `test set` answered on the desk, and run `collect`."
         )
-    return Settled(gold, {i: rows for i, rows in settled.disputed.items() if i in test})
+    return Settled(
+        gold,
+        disputed={i: rows for i, rows in settled.disputed.items() if i in test},
+        by_majority={i: won for i, won in settled.by_majority.items() if i in test},
+    )
 
 
 def _verdict_id(context: Context, task: Task, student: Student, missing: Sequence[str] = ()) -> str:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from prompts.definition import TaskFile
 from prompts.label_changes import past_faults
+from prompts.review_rules import majority_faults
 from records.hosts import is_host
 
 _SHOWN = 60
@@ -27,7 +28,7 @@ def shape_faults(error: ValidationError) -> list[str]:
 def sense_faults(data: dict[str, Any]) -> list[str]:
     """What no single field shows: labels that collide, examples that do not fit, modes that cannot be."""
     faults = [*_privacy_faults(data), *_retrieval_faults(data), *_document_faults(data), *_logs_faults(data)]
-    faults += _gate_faults(data)
+    faults += _gate_faults(data) + majority_faults(data)
     answer = data.get("answer")
     if not isinstance(answer, dict):
         return faults

@@ -1,10 +1,11 @@
 """The part of `task.yaml` on review: what goes to people, and how many of them answer. Strict."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from prompts.document_rules import Section, Share
+from records.votes import FEWEST
 
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 
@@ -18,6 +19,8 @@ class Review(Section):
     `retort audit` says when enough was checked to show it.
     `reviewers_per_document` people answer each document, `reviewers_per_test_document` each one of the test split (not
     given: as many); where the two differ, test documents have a board of their own on the desk.
+    `majority`: where three or more people answered a document, what more than half of them say is gold, and only the
+    rest goes to a lead; off: all must say the same.
     `leads`: usernames of those who decide where reviewers differ; the desk's owner always may.
     `second_readings`: so many training documents on which people are settled are shown once more, without suggestion,
     to every reviewer, to see how far their answers can be relied on.
@@ -31,6 +34,7 @@ class Review(Section):
 
     reviewers_per_document: int = Field(default=1, ge=1, le=20)
     reviewers_per_test_document: int | None = Field(default=None, ge=1, le=20)
+    majority: bool = False
     leads: list[Username] = Field(default=[], max_length=20)
     second_readings: int = Field(default=0, ge=0, le=1_000)
     trust_above: Share = 0.9
@@ -47,3 +51,17 @@ class Review(Section):
     def for_test(self) -> int:
         """How many people answer a test document."""
         return self.reviewers_per_test_document or self.reviewers_per_document
+
+
+def majority_faults(data: dict[str, Any]) -> list[str]:
+    """A majority of so few people that there can be none."""
+    review = data.get("review")
+    if not isinstance(review, dict) or review.get("majority") is not True:
+        return []
+    asked = [review.get(key) for key in ("reviewers_per_document", "reviewers_per_test_document")]
+    if any(isinstance(people, int) and people >= FEWEST for people in asked):
+        return []
+    return [
+        f"review.majority: true, and no document is answered by {FEWEST} people; set review.reviewers_per_document or "
+        f"review.reviewers_per_test_document to {FEWEST} or more, or remove it"
+    ]

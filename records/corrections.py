@@ -2,33 +2,38 @@
 which `records.history` keeps. An answer with a label that was renamed since is read under its name of today; one whose
 label was split is no answer any more (`superseded`).
 
-Gold is what people said, and only where they agree: a document on which two reviewers differ is *disputed*, kept as
-such, and is gold for nobody, until a lead decides (`records.second_looks`). A lead's decision stands whatever reviewers
-say before or after it.
+Gold is what people said, and only where they agree (`records.votes`: all of them, or most where the task says so). A
+document on which they do not is *disputed*, kept as such, and is gold for nobody, until a lead decides
+(`records.second_looks`). A lead's decision stands whatever reviewers say before or after it.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from records import label_names, second_looks
+from records import label_names, second_looks, votes
 from records.store import Store, row_of
 from records.tables import corrections as table
 from records.tables_history import edits
 from records.types import Answer, Correction
+from records.votes import Won
 
 
 class Settled(NamedTuple):
-    """Gold where all agree or a lead decided, and what is disputed. Discarded answers count for neither.
+    """Gold where people agree or a lead decided, and what is disputed. Discarded answers count for neither.
 
-    A document that the lead discarded cannot be answered: it is in neither.
+    A document that the lead discarded cannot be answered: it is in neither. `by_majority`: the part of gold that not
+    all said; `waiting`: documents on which people differ and for whose majority answers are still to come.
     """
 
     gold: dict[str, Answer]
     disputed: dict[str, list[Correction]]
+    by_majority: Mapping[str, Won] = {}
+    waiting: Collection[str] = ()
 
 
 def save(store: Store, rows: Iterable[Correction]) -> int:
@@ -97,17 +102,20 @@ def digests(gold: Mapping[str, Answer]) -> dict[str, str]:
 
 def settled(store: Store, task: str) -> Settled:
     """Gold and disputes of a task."""
-    decided = second_looks.decisions(store, task)
+    decided, rule = second_looks.decisions(store, task), votes.voting(store, task)
+    came = Counter[str]()
     by_document: dict[str, list[Correction]] = {}
     for row in all(store, task):
+        came[row.document_id] += 1
         if not row.discarded and row.document_id not in decided:
             by_document.setdefault(row.document_id, []).append(row)
+    found = {i: votes.won(rows, rule.majority) for i, rows in by_document.items()}
     gold = {i: one.value for i, one in decided.items() if one.value is not None}
-    disputed: dict[str, list[Correction]] = {}
-    for document_id, rows in by_document.items():
-        first = rows[0].value
-        if first is not None and len([r for r in rows if r.value == first]) == len(rows):
-            gold[document_id] = first
-        else:
-            disputed[document_id] = rows
-    return Settled(gold, disputed)
+    gold |= {i: won.answer for i, won in found.items() if won}
+    waiting = votes.waiting(store, task, rule, {i: came[i] for i, won in found.items() if won is None})
+    return Settled(
+        gold,
+        disputed={i: by_document[i] for i, won in found.items() if won is None and i not in waiting},
+        by_majority={i: won for i, won in found.items() if won and won.votes < won.answers},
+        waiting=waiting,
+    )

@@ -49,6 +49,13 @@ def definition(store: Store, name: str, fingerprint: str) -> tuple[dict[str, Any
     return (found.definition, Path(found.folder)) if found else None
 
 
+def newest(store: Store, name: str) -> dict[str, Any]:
+    """The newest version of a task as it was defined; empty for a task that was never used."""
+    query = sa.select(table.c.definition).where(table.c.name == name).order_by(table.c.seen_at.desc()).limit(1)
+    with store.read() as db:
+        return db.execute(query).scalar() or {}
+
+
 def names(store: Store) -> list[str]:
     """All tasks that were ever used, sorted."""
     with store.read() as db:

@@ -5,9 +5,10 @@ Pure but for `send` and `take_back`, which speak to the board. One real case (gr
     Case(document_id="41d0c7a2b6e95f13", reason="reviewers differ", said=["debt", "lease"])
     told(case)      ->  "1 reviewer: debt\\n1 reviewer: lease"
 
-Every difference goes to the lead, also two against one: a majority that is wrong together is what a lead is for. Who
-said what is not shown, so that nobody's word weighs more. Of an object, only the fields that differ are told, and
-those that all gave alike are filled in.
+By default every difference goes to the lead, also two against one: a majority that is wrong together is what a lead is
+for. With `review.majority: true` only what no majority settles does (`records.votes`). Who said what is not shown, so
+that nobody's word weighs more. Of an object, only the fields that differ are told, and those that all gave alike are
+filled in.
 """
 
 import json

@@ -5,7 +5,7 @@
 | `TASK`               | reviewers                   | what needs a person; the test documents too, by default      |
 | `TASK-test`          | more (or fewer) reviewers   | test documents, where another number of people answers them  |
 | `TASK-reading`       | every reviewer              | second readings: documents that are settled, once more       |
-| `TASK-adjudication`  | a lead, in another workspace| what reviewers differ on, with what they said, unnamed       |
+| `TASK-adjudication`  | a lead, in another workspace| what reviewers do not settle, with what they said, unnamed   |
 
 Argilla asks the same number of answers of every record of a dataset, and every member of a workspace sees all of its
 datasets. So another number needs another dataset, and what only a lead may see another workspace.
@@ -36,7 +36,7 @@ def guidelines(part: str, text: str, people: int = 1) -> str:
     several = f"**{people} people answer each document**" if people > 1 else "**One person answers each document**"
     openings = {
         TEST: f"## These are test documents\n\nEverything is measured by them. {several}, without a suggestion; "
-        "please do not compare your answers. Where two differ, a lead decides.\n",
+        "please do not compare your answers. What they do not settle, a lead decides.\n",
         READING: "## These are second readings\n\n**Everybody answers each of these**, also who has met it before, "
         "without a suggestion. They show how alike we read the guidelines; they change no earlier answer.\n",
         ADJUDICATION: _ADJUDICATION,

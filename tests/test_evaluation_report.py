@@ -183,6 +183,13 @@ def test_a_hostile_document_stays_text_and_the_page_loads_nothing():
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "{{ 7 * 7 }}" in page
 
 
+def test_what_a_majority_settled_is_told_where_people_do_not_agree():
+    heading, told = "Documents on which people do not agree", "1 test document with an answer that most people gave"
+    page = report.html(trial(by_majority=1), LINEAGE, {})
+    assert page.index(heading) < page.index(told)
+    assert heading not in report.html(trial(), LINEAGE, {})
+
+
 def test_long_documents_are_cut():
     page = report.html(trial(), LINEAGE, dict.fromkeys(GOLD, "word " * 1000))
     assert max(len(cell) for cell in re.findall(r'class="quote small">([^<]*)', page)) < 310

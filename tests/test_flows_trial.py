@@ -18,7 +18,7 @@ from flows.train import freeze
 from flows.trial import prices_of, rule_of
 from prompts.endpoint import student_endpoint
 from prompts.standin import Standin
-from records import ledger, loads, overrides, registry, taskbook, traffic
+from records import ledger, library, loads, overrides, registry, taskbook, traffic
 from records.errors import InputError, NotApproved, ServiceError, StoreError
 from records.loads import LoadMeasurement
 from records.overrides import Override
@@ -73,6 +73,21 @@ async def test_everybody_is_in_the_report_or_named_with_the_reason(tmp_path, con
     assert [one["name"] for one in said["absent"]] == [frozen.NAME]
     assert "gate.embeddings" in said["absent"][0]["why"]
     assert said["load"] == [] and said["student_cost"] is None
+
+
+async def test_what_a_majority_settled_is_judged_and_counted_in_the_report(tmp_path, context):
+    async with Standin(ANSWERS) as teacher, Standin(ANSWERS) as student:
+        review = {"reviewers_per_document": 3, "majority": True}
+        task = task_at(tmp_path / "mail", teacher, student, review=review)
+        prepared(context, task)
+        most, torn, early, *_ = library.documents(context.store, task.name, Split.test)
+        people_say(context, task, {most.id: "lease", torn.id: "debt", early.id: "debt"}, "ben")
+        people_say(context, task, {most.id: "debt", torn.id: "privacy"}, "cid")
+        judged = await released(context, task)
+    said = report_of(context, judged)
+    assert (said["documents"], said["by_majority"]) == (4, 1)
+    assert [one["document_id"] for one in said["disputed"]] == [torn.id]
+    assert "1 test document with an answer that most people gave" in Path(judged.report).read_text()
 
 
 async def test_the_live_student_is_asked_with_the_task_that_it_was_trained_on(tmp_path, context):

@@ -122,7 +122,7 @@ def test_a_leads_decision_settles_a_dispute_and_a_reviewers_later_change_leaves_
     first = decision(document, "privacy", 1)
     assert [second_looks.save(context.store, [first]) for _ in range(2)] == [1, 0]
     assert second_looks.save(context.store, [decision(document, "privacy", 3)]) == 0, "said again is not said anew"
-    assert corrections.settled(context.store, "mail") == ({document.id: "privacy"}, {})
+    assert corrections.settled(context.store, "mail")[:2] == ({document.id: "privacy"}, {})
     people_say(context, task, {document.id: "lease"}, "ben", minutes=5)
     assert corrections.settled(context.store, "mail").gold == {document.id: "privacy"}
     decided = second_looks.decisions(context.store, "mail")
@@ -142,7 +142,7 @@ def test_what_a_lead_discards_is_neither_gold_nor_disputed_and_a_second_reading_
         people_say(context, task, {one.id: answer}, who)
     people_say(context, task, {other.id: "debt"}, "ann")
     second_looks.save(context.store, [decision(one, None), decision(other, "lease", 1, Queue.reading)])
-    assert corrections.settled(context.store, "mail") == ({other.id: "debt"}, {})
+    assert corrections.settled(context.store, "mail")[:2] == ({other.id: "debt"}, {})
 
 
 # --- on the real desk
@@ -326,6 +326,37 @@ def test_what_was_taken_from_the_leads_board_by_a_killed_run_or_by_hand_is_sent_
         desk.call("DELETE", f"/datasets/{board.id}")
         assert fetch_answers(on_desk, task, "never").again.waiting == 2
         assert set(answered(on_desk, owner, "lost-adjudication", {}, steps.LEADS)) == {d.id for d in train}
+
+
+@pytest.mark.real
+def test_with_a_majority_only_ties_go_to_the_lead_and_a_late_majority_takes_them_back_unless_begun(
+    tmp_path: Path, on_desk: Context
+):
+    review = {"reviewers_per_document": 3, "majority": True}
+    task = find_task(on_desk, str(write_task(tmp_path / "mail", name="most", review=review)))
+    settled, early, tie, begun = train = arrive(on_desk, task, *texts(Split.train, 4))
+    sent_to(on_desk, task, *(record(task, d) for d in train))
+    for who, answer in (("ann", "lease"), ("ben", "debt")):
+        people_say(on_desk, task, {d.id: answer for d in train}, who)
+    people_say(on_desk, task, {settled.id: "debt", tie.id: "privacy", begun.id: "privacy"}, "cid")
+    found = fetch_answers(on_desk, task, "never")
+    assert (found.corrected, found.disputed, found.waiting, found.again.waiting) == (1, 2, 1, 2)
+    with open_desk(on_desk, steps.LEADS) as desk:
+        owner = desk.client.http_client
+        records = answered(on_desk, owner, "most-adjudication", {}, steps.LEADS)
+        assert set(records) == {tie.id, begun.id}
+        draft = {"status": "draft", "values": {"answer": {"value": "privacy"}}}
+        owner.post(f"/api/v1/records/{records[begun.id]['id']}/responses", json=draft).raise_for_status()
+        people_say(on_desk, task, {tie.id: "lease", begun.id: "lease"}, "dan")
+        people_say(on_desk, task, {tie.id: "lease", begun.id: "lease"}, "eva")
+        found = fetch_answers(on_desk, task, "never")
+        assert (found.corrected, found.disputed, found.again.waiting) == (3, 0, 1)
+        assert set(answered(on_desk, owner, "most-adjudication", {}, steps.LEADS)) == {begun.id}
+        answered(on_desk, owner, "most-adjudication", {begun.id: {"answer": "privacy"}}, steps.LEADS)
+    assert fetch_answers(on_desk, task, "never").again.decided == 1
+    gold = {settled.id: "debt", tie.id: "lease", begun.id: "privacy"}
+    assert corrections.settled(on_desk.store, task.name).gold == gold
+    assert set(corrections.settled(on_desk.store, task.name).waiting) == {early.id}
 
 
 @pytest.mark.real
