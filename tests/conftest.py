@@ -1,6 +1,7 @@
 """The fixtures of real services live in files of their own, named after the room."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -15,6 +16,9 @@ for _name in (*_CHOSEN, *_PORTS, "RETORT_GATEWAY_KEY"):
 # Prefect makes its home at import, which happens while tests are collected: not in the home of whoever runs them.
 _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="retort-tests-prefect-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
+
+# What a shell starts in its background ignores SIGINT, and so do its children: tests of ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["fixtures_serving", "fixtures_argilla", "fixtures_training", "fixtures_flows", "fixtures_circle"]
 
