@@ -9,8 +9,11 @@ how far the other label lies above people's own (their "normalised margin").
 
     Doubt(document_id="41d0c7a2b6e95f13", said="lease", likelier="debt", margin=0.52)
 
-It finds slips and documents that are hard for words, in one list: somebody has to look. Choices only: the values of
-an object's fields are names and amounts, which no classifier tells. Labels with fewer than five documents are left out.
+It finds slips and documents that are hard for words, in one list: somebody has to look. Where the model agrees with
+people on less than half of what it had not seen, the list would be one of its own errors: then it doubts nothing. (Of
+330 messages of the sample task with their own labels it reads 41 % as labelled, and would doubt 115.) Choices only: the
+values of an object's fields are names and amounts, which no classifier tells. Labels with fewer than five documents are
+left out.
 """
 
 import warnings
@@ -24,6 +27,7 @@ from records.types import Answer, Record
 
 FOLDS = FEWEST = 5
 _SEED = 2021
+_FEWEST_AGREED = 0.5
 
 
 class Doubt(Record):
@@ -60,8 +64,18 @@ def label_noise(texts: Mapping[str, str], gold: Mapping[str, Answer], clusters: 
     if len(labels) < 2:
         return LabelNoise(left_out=len(said), why_not=f"fewer than two labels have {FEWEST} settled documents each")
     found = probabilities([texts[i] for i in ids], [said[i] for i in ids], [clusters.get(i, i) for i in ids], labels)
-    doubts = doubted(ids, [labels.index(said[i]) for i in ids], found, labels)
-    return LabelNoise(judged=len(ids), left_out=len(said) - len(ids), doubts=doubts)
+    given, left_out = [labels.index(said[i]) for i in ids], len(said) - len(ids)
+    agreed = float((found.argmax(axis=1) == given).mean())
+    if agreed < _FEWEST_AGREED:
+        return LabelNoise(left_out=left_out, why_not=_too_weak(agreed))
+    return LabelNoise(judged=len(ids), left_out=left_out, doubts=doubted(ids, given, found, labels))
+
+
+def _too_weak(agreed: float) -> str:
+    return (
+        f"a bag of words agrees with people on only {100 * agreed:.0f} % of the answers that it had not seen, so that "
+        "most of its doubts would be errors of its own"
+    )
 
 
 def probabilities(texts: Sequence[str], said: Sequence[str], groups: Sequence[str], labels: Sequence[str]) -> Any:

@@ -325,6 +325,14 @@ def test_nothing_is_doubted_where_nothing_can_be_judged():
     assert (rare.judged, rare.left_out) == (30, 1)
 
 
+def test_a_model_that_reads_most_documents_otherwise_doubts_nobody():
+    texts, truth = letters(120)
+    said_ = dict(zip(texts, np.random.default_rng(5).permutation(list(truth.values())).tolist(), strict=True))
+    found = label_noise(texts, said_, {})
+    assert found.doubts == [] and found.judged == 0
+    assert "agrees with people on only" in found.why_not
+
+
 # --- all of it
 
 
