@@ -90,6 +90,8 @@ class Audit(Record):
         """The stop rule, in one sentence."""
         if not self.total:
             return "no label was accepted without a person, so there is nothing to check."
+        if not self.drawn and not self.enough:
+            return self._unchecked
         said = (
             f"with {100 * self.confidence:g} % confidence at most {wording.percent(self.at_most)} of the "
             f"{self.total:,} accepted labels are wrong"
@@ -103,6 +105,16 @@ class Audit(Record):
             )
         checks = f"about {wording.count(self.more, 'more random check')} {'is' if self.more == 1 else 'are'} needed"
         return f"{checks} to show that at most {wording.percent(self.wanted)} are wrong; so far, {said}."
+
+    @property
+    def _unchecked(self) -> str:
+        """Before the first answer: a bound of 100 % would read like a verdict on the labels."""
+        counted = wording.count(self.total, "accepted label")
+        said = f"nothing is known yet of the {counted}: no random check counts so far"
+        if self.more is None:
+            return f"{said}, and to show that at most {wording.percent(self.wanted)} are wrong takes most of so few."
+        checks = f"about {wording.count(self.more, 'random check')} {'is' if self.more == 1 else 'are'} needed"
+        return f"{said}; {checks} to show that at most {wording.percent(self.wanted)} are wrong."
 
 
 def audit(accepted: Sequence[Accepted], wanted: float, confidence: float = 0.95) -> Audit:

@@ -6,6 +6,7 @@ A log's answers are kept as labels beside their documents, where the task asks f
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import BaseModel, Field
 
@@ -23,7 +24,8 @@ _FAULTS_SHOWN = 20
 
 class Arrived(BaseModel):
     """What a source brought. `near`: of the new ones, those nearly like another; `faults`: place and reason of the
-    first documents that could not be read; `left_out`: files and rows of other kinds, by kind.
+    first documents that could not be read; `left_out`: files and rows of other kinds, by kind; `absent`: columns that
+    the task keeps and no document has, perhaps as a name is misspelt.
     """
 
     added: int = 0
@@ -34,6 +36,7 @@ class Arrived(BaseModel):
     faults: list[str] = []
     left_out: dict[str, int] = {}
     logged: int = 0
+    absent: list[str] = []
     ids: list[str] = Field(default=[], exclude=True)
 
     @property
@@ -42,6 +45,7 @@ class Arrived(BaseModel):
         told = f"{self.added} new, {self.known} known, {self.duplicates} duplicates, {self.unreadable} unreadable"
         told += f"; {self.near} near-duplicates" if self.near else ""
         told += f"; {self.logged} answers from the log" if self.logged else ""
+        told += f"; none has {', '.join(map(repr, self.absent))}, which document.keep names" if self.absent else ""
         others = others_told(self.left_out)
         return f"{told}; {others}" if others else told
 
@@ -51,15 +55,19 @@ def read_source(context: Context, task: Task, source: str, text_column: str = ""
     check_source(task, source)
     arrived, counts = Arrived(), Counts()
     kept = [column.name for column in task.document.columns]
+    absent = dict.fromkeys([] if Path(source).is_dir() else kept)  # files have no columns
     stream = stream_documents(source, task.name, text_column or None, keep=kept, logs=task.logs, counts=counts)
     for chunk in _chunks(stream, arrived.faults):
         added = library.add(context.store, [taken.document for taken in chunk])
         arrived.added, arrived.known = arrived.added + added.added, arrived.known + added.known
         arrived.near += added.near
+        for taken in chunk:
+            absent = {name: None for name in absent if name not in taken.document.metadata}
         arrived.ids += [taken.document.id for taken in chunk]
         arrived.logged += _keep_answers(context, task, chunk)
         context.progress("reading", counts.documents, 0, f"{counts.unreadable} unreadable")
     arrived.duplicates, arrived.unreadable = counts.duplicates, counts.unreadable
+    arrived.absent = list(absent)
     arrived.left_out = dict(counts.left_out.most_common())
     context.progress("reading", counts.documents, counts.documents, f"{counts.unreadable} unreadable")
     return arrived

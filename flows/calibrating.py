@@ -101,5 +101,5 @@ def _curve(kept: Calibration) -> calibrations.Curve:
 def _too_few(pairs: list[tuple[float, bool]]) -> str:
     if len(pairs) >= calibration.ENOUGH and len({ok for _, ok in pairs}) < 2:
         return f"of {len(pairs):,} test answers it was {'right' if pairs[0][1] else 'wrong'} on all"
-    had = wording.count(len(pairs), "test document")
-    return f"{had} with its confidence and people's answer, from {calibration.ENOUGH} on it is calibrated"
+    had = f"{wording.count(len(pairs), 'test document')} {'has' if len(pairs) == 1 else 'have'}"
+    return f"{had} both its confidence and people's answer, and calibration takes {calibration.ENOUGH}"

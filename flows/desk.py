@@ -40,7 +40,7 @@ class OnDesk(BaseModel):
     """What is on the desk. `reasons`: how many were sent why; `held_back`: more than one round takes, the next run of
     `label` sends them. `refreshed`: suggestions of before that a newer model's took the place of; `note`: why not the
     student's, where they should; `rationales`: the teacher's, where the task asks for them; `confidence`: how the
-    teacher's is read.
+    teacher's is read; `unlinked`: how many were sent without the link that the task asks for.
     """
 
     sent: int
@@ -54,6 +54,7 @@ class OnDesk(BaseModel):
     note: str = ""
     rationales: Reasons | None = None
     confidence: str = ""
+    unlinked: int = 0
 
     @property
     def text(self) -> str:
@@ -61,6 +62,16 @@ class OnDesk(BaseModel):
         why = ", ".join(f"{n} {reason}" for reason, n in self.reasons.items())
         sent = f"{self.sent} sent in round {self.round}{f' ({why}; {self.blind} without a suggestion)' if why else ''}"
         return f"{sent}, {self.total} there in all, {self.held_back} held back: {self.url}"
+
+    @property
+    def links(self) -> str:
+        """For people: why there is no link beside some records; empty where all have theirs."""
+        if not self.unlinked:
+            return ""
+        return (
+            f"{self.unlinked} of the {self.sent} sent have none: for document.link, {{path}} is known of files only, "
+            "not of rows of a table; {id} of what has an id of its own; and a name with `..` is not taken"
+        )
 
 
 def form_of(task: Task) -> Form:
@@ -150,6 +161,7 @@ def send_to_desk(
             note=refreshed.note,
             rationales=told,
             confidence=read.sentence,
+            unlinked=sum(not beside[i].link for i in ids) if task.document.link else 0,
         )
 
 

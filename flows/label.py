@@ -51,6 +51,7 @@ class Labelled(BaseModel):
                 *([f"- examples: {self.examples}"] if self.examples else []),
                 *(line.replace("teacher", "student", 1) for line in (self.student.lines if self.student else [])),
                 f"- desk: {self.desk.text}",
+                *([f"- links: {self.desk.links}"] if self.desk.links else []),
                 *([f"- reasons: {self.desk.rationales.line}"] if self.desk.rationales else []),
                 *([f"- {self.desk.confidence}"] if self.desk.confidence else []),
                 *([f"- suggestions: {self.desk.refreshed} on the desk are newer now"] if self.desk.refreshed else []),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
+from evaluation import wording
 from flows.context import Context
 from flows.teacher import teacher_of
 from prompts.explaining import Explained, explain_many
@@ -41,7 +42,11 @@ class Reasons(BaseModel):
         causes = [f"{n} because: {cause[:_SENTENCE]}" for cause, n in self.why.items()]
         shown = "; ".join([*causes[:_SHOWN], *(["..."] if len(causes) > _SHOWN else [])])
         without = f", {sum(self.why.values())} suggestions go without ({shown})" if causes else ""
-        return f"{self.shown} of the teacher's beside its suggestions, {self.asked} new, ${self.cost_usd:.4f}{without}"
+        if not self.shown and not causes:
+            return "none was asked for, as nothing was sent with a suggestion of the teacher's"
+        count = wording.count(self.shown, "suggestion")
+        verb = "has" if self.shown == 1 else "have"
+        return f"{count} {verb} the teacher's; {self.asked:,} asked for now, for ${self.cost_usd:.4f}{without}"
 
 
 def reasons_for(

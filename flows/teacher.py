@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from evaluation import wording
 from flows.context import Context, find_task
 from flows.examples import examples_of
 from prompts.batch_choice import shape
@@ -18,7 +19,7 @@ from prompts.privacy import check_source
 from prompts.render import prompt_fingerprint
 from prompts.sources import others_told, read_documents
 from prompts.task import Task
-from records import ledger, library
+from records import desk_log, ledger, library
 from records.errors import InputError
 from records.library import Stream
 from records.types import Document, Role
@@ -65,13 +66,21 @@ class Preview(BaseModel):
         cost = "unknown: give teacher.input_price and output_price in task.yaml"
         if self.cost_usd is not None:
             cost = f"${self.cost_usd:.4f} (between ${self.cost_usd_low:.4f} and ${self.cost_usd_high:.4f})"
+        if self.cost_usd_high == 0:
+            cost = "none, by the price of this model"
         tokens = f"{self.prompt_tokens:,} tokens in, {self.completion_tokens:,} out"
         count = f"{self.documents} document{'' if self.documents == 1 else 's'}"
         told = f"{count}, about {tokens}. Estimated cost: {cost}. Time: {self._time}. Nothing was asked."
         told += f" {self.known} more answered already." if self.known else ""
+        if not self.documents:
+            told = f"Nothing is left to ask: the teacher answered {wording.count(self.known, 'document')} already."
         if self.rationales:
-            price = "for an unknown price" if self.rationales_usd is None else f"for about ${self.rationales_usd:.4f}"
-            told += f" Then it is asked why of up to {self.rationales} suggestions, {price}."
+            price = (
+                ", for an unknown price" if self.rationales_usd is None else f", for about ${self.rationales_usd:.4f}"
+            )
+            longer = " The time of that comes on top." if self.documents else ""
+            told += f" Then it is asked why of up to {self.rationales} suggestions"
+            told += f"{price if self.rationales_usd != 0 else ''}.{longer}"
         more = [self.left_out] if self.left_out else []
         return "\n\n".join([*turns, told, *more, *(f"unreadable: {fault}" for fault in self.faults)])
 
@@ -91,8 +100,11 @@ def preview(
     limit: int = 0,
     refresh_examples: bool = False,
     batch: bool = False,
+    reviews: int = 0,
 ) -> Preview:
-    """The rendered prompt and the estimated cost and time; nothing is asked, stored or sent. `batch`: at its price."""
+    """The rendered prompt and the estimated cost and time; nothing is asked, stored or sent. `batch`: at its price;
+    `reviews`: how many documents people are sent at most (0: as in task.yaml).
+    """
     found = find_task(context, task)
     endpoint = teacher_of(context, found)
     with contextlib.suppress(InputError):  # an unknown price shows as such; labelling itself refuses to start
@@ -112,13 +124,14 @@ def preview(
     prompt = prompt_fingerprint(found, True, examples.pool if examples else None)
     open_ = open_of(context.store, found, endpoint, Role.teacher, ids, prompt=prompt)
     chosen = open_[: limit or None]
-    sample = _sample(context, found, chosen, texts)
+    sample = _sample(context, found, chosen or ids, texts)
     latency = ledger.latency_range(context.store, found.name, endpoint.model)
     told: Estimate = estimate(
         found, sample, endpoint, len(chosen), latency or ASSUMED_LATENCY_S, examples.by_words if examples else None
     )
-    whys = min(len(ids), found.review.max_per_round) if found.teacher.rationale else 0
-    each = rationale_cost(found, sample or _sample(context, found, ids, texts), live) if whys else None
+    sent = desk_log.rounds(context.store, found.name)
+    whys = min(sum(i not in sent for i in ids), reviews or found.review.max_per_round) if found.teacher.rationale else 0
+    each = rationale_cost(found, sample, live) if whys else None
     return Preview(
         rationales=whys,
         rationales_usd=None if each is None else whys * each,

@@ -57,7 +57,7 @@ def label(
 
     with stepping() as context:
         if dry_run:
-            told = preview(context, task, documents, text_column, limit, refresh_examples, batch)
+            told = preview(context, task, documents, text_column, limit, refresh_examples, batch, reviews)
             show(told, json, told.text)
             return
         result = label_documents(

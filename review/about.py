@@ -22,25 +22,26 @@ _LONGEST_REASON = 600
 
 
 class About(NamedTuple):
-    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew; `reason`:
-    the teacher's for its suggestion; `link`: where the file can be opened (`review.links`); `metadata`: what to filter
-    and sort by (`review.kept`).
+    """`source`: a file or a place in one; `facts`: names and values; `before`: answers that need giving anew; `link`:
+    where the file can be opened (`review.links`); `metadata`: what to filter and sort by (`review.kept`); `reason`:
+    the teacher's for its suggestion.
     """
 
     source: str
     facts: Mapping[str, str | int | float] = {}
     before: tuple[str, ...] = ()
-    reason: str = ""
     link: str = ""
     metadata: Mapping[str, str | int | float] = {}
+    reason: str = ""
 
     @property
     def text(self) -> str:
-        """A line each."""
+        """A line each, the reason in a paragraph of its own."""
         lines = [*(f"Answered before: {one}" for one in self.before), f"Source: {self.source}" if self.source else ""]
         lines += [f"{name}: {value}" for name, value in self.facts.items()]
         reason = [_short(f"{REASON} {self.reason}", _LONGEST_REASON)] if self.reason else []
-        return "\n".join([*reason, *(_short(line) for line in lines if line)])
+        known = "\n".join(_short(line) for line in lines if line)
+        return "\n\n".join(part for part in (*reason, known) if part)
 
     @property
     def shown(self) -> str:
@@ -67,7 +68,7 @@ def tell(
 
 def without_reason(told: str) -> str:
     """What is told beside a record, when its suggestion is another one now."""
-    return "\n".join(line for line in told.split("\n") if not line.startswith(REASON))
+    return "\n".join(line for line in told.split("\n") if line and not line.startswith(REASON))
 
 
 def _short(line: str, longest: int = _LONGEST) -> str:

@@ -80,7 +80,7 @@ class Desk:
         text = whole_guidelines(guidelines, labels or {})
         board = self.find(task, form)
         if board is None:
-            self.make(task, form, text, reviewers_per_document, above)
+            self.make(task, form, text, reviewers_per_document, above, columns)
             board = self.find(task, form)
             assert board is not None
         self._refresh(board.id, text, reviewers_per_document)
@@ -105,15 +105,21 @@ class Desk:
             return self.client.workspaces(self.workspace)
 
     def make(
-        self, task: str, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str] | None = None
+        self,
+        task: str,
+        form: Form,
+        guidelines: str,
+        reviewers: int,
+        above: Mapping[str, str] | None = None,
+        columns: Sequence[Column] = (),
     ) -> None:
-        """Make a board of this name, published and empty. `guidelines`: the whole of them; `above`: as in `ensure`."""
+        """Make a board of this name, published and empty. `guidelines`: the whole of them; the rest as in `ensure`."""
         draft = self.dataset(task)  # what a killed run left: never published, so without records
         if draft:
             self.call("DELETE", f"/datasets/{draft['id']}")
         argilla = sdk.load()
         with sdk.speaking_to(self.url):
-            settings = page.settings(argilla, self.client, form, guidelines, reviewers, above or {})
+            settings = page.settings(argilla, self.client, form, guidelines, reviewers, above or {}, columns)
             argilla.Dataset(name=task, workspace=self._workspace(), settings=settings, client=self.client).create()
 
     def _refresh(self, board_id: str, guidelines: str, reviewers: int) -> None:

@@ -14,6 +14,7 @@ _CHOICE_KEYS = """\
 |---|---|
 | `Enter` | submit what is chosen, and go to the next document: so a suggestion is accepted |
 {numbers}
+| the number of the label that is chosen | take it off, and submit nothing: a suggestion is accepted by `Enter` |
 | `Backspace` | discard: not a document to answer |
 | `Ctrl` + `S` | save as a draft, to finish later (`Cmd` + `S` on a Mac) |
 | `→` `←` | next document, document before |"""
@@ -39,8 +40,10 @@ _HERE = """\
 ## On this page
 
 A number beside a star is how sure the model is, from 0 to 1. A document without a star has no suggestion, mostly on
-purpose: models are measured by what you say of it. The three dots at its corner, then **View metadata**, tell why it is
-here. An answer can be changed at any time: choose **Submitted** in place of **Pending** above the document."""
+purpose: models are measured by what you say of it. A reason below a document was written by the model: it may be wrong
+as its suggestion may. The three dots at a document's corner, then **View metadata**, tell why it is here; **Filters**,
+then **Metadata**, and **Sort** go by the same. An answer can be changed at any time: choose **Submitted** in place of
+**Pending** above the document."""
 _MARKS = """
 Words with a colour in the document are where a suggested value was found; look there first. A value without any was
 not found word for word."""

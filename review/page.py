@@ -25,9 +25,17 @@ def properties(columns: Iterable[kept.Column]) -> list[dict[str, Any]]:
     return [*own, *kept.properties(columns)]
 
 
-def settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: int, above: Mapping[str, str]) -> Any:
+def settings(
+    argilla: Any,
+    client: Any,
+    form: Form,
+    guidelines: str,
+    reviewers: int,
+    above: Mapping[str, str],
+    columns: Iterable[kept.Column] = (),
+) -> Any:
     """The settings of a new board. `argilla`: the SDK; `reviewers`: how many answers complete a record; `above`: texts
-    that stand above the document (name -> title).
+    that stand above the document (name -> title); `columns`: what reviewers filter by, the first in the menu.
     """
     shown = {**above, "document": "Document"}
     return argilla.Settings(
@@ -38,6 +46,7 @@ def settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: 
         ],
         questions=[*(_question(argilla, client, q) for q in form.questions), *_marking(argilla, client, form)],
         metadata=[
+            *_known(argilla, client, columns),
             argilla.FloatMetadataProperty(name="confidence", title="Confidence", min=0.0, max=1.0, client=client),
             *(
                 argilla.FloatMetadataProperty(name=n, title=t, min=0.0, max=1.0, client=client)
@@ -48,6 +57,17 @@ def settings(argilla: Any, client: Any, form: Form, guidelines: str, reviewers: 
         ],
         distribution=argilla.TaskDistribution(min_submitted=reviewers),
     )
+
+
+def _known(argilla: Any, client: Any, columns: Iterable[kept.Column]) -> list[Any]:
+    """Before the desk's own: Argilla's menus show six, and the rest only to who scrolls."""
+    kinds = {
+        "terms": argilla.TermsMetadataProperty,
+        "float": argilla.FloatMetadataProperty,
+        "integer": argilla.IntegerMetadataProperty,
+    }
+    wanted = kept.properties(columns)
+    return [kinds[one["settings"]["type"]](name=one["name"], title=one["title"], client=client) for one in wanted]
 
 
 def _question(argilla: Any, client: Any, question: Question) -> Any:

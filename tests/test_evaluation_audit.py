@@ -121,6 +121,14 @@ def test_reviewing_can_stop_when_the_bound_is_below_what_is_allowed():
     assert "nothing to check" in audit([], 0.03).sentence
 
 
+def test_before_the_first_check_nothing_is_said_of_the_labels_but_how_many_checks_it_takes():
+    many, few = audit(accepted(4210, set(), 0), 0.03), audit(accepted(1, set(), 0), 0.03)
+    assert many.sentence.startswith("nothing is known yet of the 4,210 accepted labels: no random check counts so far")
+    assert f"; about {many.more} random checks are needed to show that at most 3.0 % are wrong" in many.sentence
+    assert few.sentence.startswith("nothing is known yet of the 1 accepted label:") and "most of so few" in few.sentence
+    assert "100.0 %" not in many.sentence + few.sentence
+
+
 def test_the_stop_rule_ends_a_campaign_too_early_in_no_more_than_5_of_100():
     random, early = np.random.default_rng(13), 0
     for _ in range(60):

@@ -89,7 +89,7 @@ def test_the_audit_says_it_to_people_and_derives_a_threshold_from_test_documents
 def test_before_any_check_the_audit_says_how_many_are_needed(context, task):
     labelled(context, task)
     found = audit_labels(context, "mail", 0.3)
-    assert found.audit.drawn == 0 and "more random checks are needed" in found.text
+    assert found.audit.drawn == 0 and "random checks are needed" in found.text
     assert "no confidence is shown to keep wrong labels to 30.0 %" in found.text
     with pytest.raises(InputError, match="no share of labels"):
         audit_labels(context, "mail", 1.5)

@@ -59,8 +59,8 @@ def test_before_a_hundred_answers_the_stated_confidence_counts_and_that_is_said(
     found = calibrate(context, task)
     assert found.curve is None and found.of(0.97) == rules_of(context, task).calibrated(0.97) == 0.97
     assert found.sentence == (
-        "confidence counts as the teacher states it: 99 test documents with its confidence and people's answer, "
-        "from 100 on it is calibrated"
+        "confidence counts as the teacher states it: 99 test documents have both its confidence and people's "
+        "answer, and calibration takes 100"
     )
 
 

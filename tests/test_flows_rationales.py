@@ -70,10 +70,13 @@ async def test_a_reviewer_is_told_the_teachers_reason_beside_its_suggestion_and_
             assert {i for i, told in shown.items() if told} == {by_text[text] for text in many} == asked
             assert shown[by_text[many[1]]].startswith(f'{REASON} It says "A roof and a ')
             assert f'{REASON} It says "<\u2060img src=x>' in shown[by_text[marked]]  # harmless
-            assert "- reasons: 4 of the teacher's beside its suggestions, 4 new, $0.00" in first.text
+            assert "- reasons: 4 suggestions have the teacher's; 4 asked for now, for $0.00" in first.text
 
             again = await step(label_documents, context, folder)
             assert (again.desk.sent, standin.explained.total()) == (0, 4)
+            assert "- reasons: none was asked for, as nothing was sent" in again.text
+            told = preview(context, folder)
+            assert told.rationales == 0 and "Nothing is left to ask: the teacher answered 6 documents" in told.text
             counts = standin.counts
             spent = counts["prompt_tokens"] * 2e-6 + counts["completion_tokens"] * 1e-5
             charged = runs.charges(context.store, "reasoned")
@@ -163,7 +166,7 @@ async def test_a_reason_does_not_outlive_the_suggestion_that_it_is_for(tmp_path:
             task_in(tmp_path, "renewed", document={"keep": ["date"]}, instructions="Think again. Answer with one word.")
             second = await step(label_documents, context, folder)
             [told] = beside(context, "renewed").values()
-    assert first.endswith("so it is lease.\ndate: 2024-02-29") and first.startswith(REASON)
+    assert first.endswith("so it is lease.\n\ndate: 2024-02-29") and first.startswith(REASON)
     assert (second.desk.refreshed, told) == (1, "date: 2024-02-29")
 
 

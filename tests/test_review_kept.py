@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from task_folders import make_task, write_task
 from test_review_desk import FORM, LABELS, TEXTS, answer, everything_on, record
 
+from flows.arrivals import read_source
 from flows.boards import about, columns
 from flows.context import Context, find_task
+from flows.desk import OnDesk
 from prompts.sources import read_documents
 from prompts.task import load_task, restore_task
 from records.errors import InputError
@@ -215,6 +217,24 @@ def test_each_document_is_told_with_where_it_was_read_and_how_its_file_is_opened
     assert row.facts["received"] == "soon"
 
 
+def test_a_kept_column_that_no_row_has_is_told_and_a_folder_has_none(tmp_path: Path, context: Context):
+    task = make_task(tmp_path / "mail", document={"keep": ["sender", "sendr"]})
+    (tmp_path / "rows.jsonl").write_text('{"text": "A bill."}\n{"text": "A letter.", "sender": "Bo"}')
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box/a.txt").write_text("A roof.")
+    rows, box = (read_source(context, task, str(tmp_path / name)) for name in ("rows.jsonl", "box"))
+    assert rows.absent == ["sendr"] and rows.text.endswith("; none has 'sendr', which document.keep names")
+    assert box.absent == [] and "document.keep" not in box.text
+
+
+def test_a_round_tells_how_many_records_go_without_the_link_and_why():
+    sent = {"sent": 3, "round": 1, "blind": 0, "total": 3, "held_back": 0, "url": ""}
+    assert OnDesk(**sent).links == ""
+    assert OnDesk(**sent, unlinked=2).links.startswith(
+        "2 of the 3 sent have none: for document.link, {path} is known of"
+    )
+
+
 # --- on the desk
 
 SENDERS = ["Anna <anna@firm.example>", "Bo", "Bo", "Cy", "Anna <anna@firm.example>"]
@@ -263,6 +283,8 @@ def test_reviewers_filter_and_sort_by_what_was_kept_and_a_move_to_other_labels_t
 ):
     board = board_with(desk, "kept")
     check_found(board)
+    menu = desk.call("GET", f"/me/datasets/{board.id}/metadata-properties")["items"]
+    assert [one["title"] for one in menu[:5]] == ["Source", "sender", "received", "amount", "Confidence"]
     [blind] = [r for r in everything_on(board) if r["external_id"] == "d0"]
     assert blind["metadata"] == {
         "round": 1, "reason": "test set", "source": "letters", "text_sender": plain.shown(SENDERS[0]),

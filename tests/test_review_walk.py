@@ -113,7 +113,13 @@ def test_with_less_than_ten_labels_every_number_submits_at_once(page: Page, desk
     board = board_of(desk, "few", choice_form(few), few, ["One.", "Two."], "label_3")
     show(page, board)
     press(page, "1", saves=True)
-    assert answered(board) == [("submitted", "label_1")]
+    press(page, "3", saves=False)  # the suggestion's own number
+    expect(page.locator(".label-active")).to_have_count(0)
+    press(page, "3", saves=False)
+    expect(page.locator(".label-active")).to_have_count(1)
+    press(page, "Enter", saves=True)
+    assert answered(board) == [("submitted", "label_1"), ("submitted", "label_3")]
+    assert "| the number of the label that is chosen | take it off, and submit nothing" in whole_guidelines("", few)
     assert "| `1` `2` ... | choose the label with this number **and submit at once** |" in whole_guidelines("", few)
 
 
