@@ -42,8 +42,8 @@ class Read(BaseModel):
         opening = f"confidence calibrated on {one.answers:,} test answers on {one.made_at:%-d %B %Y}"
         stated = one.reaches(self.trust_above)
         if stated is None:
-            most = f"{one.high:.4g} means {wording.percent(one.of(one.high))} right"
-            return f"{opening}: {most}, and none more; {above}, so no label is accepted unseen"
+            most = f"the surest answers ({one.high:.4g}) are {wording.percent(one.of(one.high))} right"
+            return f"{opening}: {most}; {above}, so no label is accepted unseen"
         means = f"{stated:.4g} means {wording.percent(one.of(stated))} right"
         return f"{opening}: {means}, and is accepted, as is all that is surer ({above})"
 

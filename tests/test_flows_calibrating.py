@@ -165,7 +165,7 @@ def test_a_teacher_that_never_reaches_the_threshold_is_said_to(context, task):
     overconfident(context, task)
     said = calibrate(context, task).sentence
     assert said.startswith("confidence calibrated on 100 test answers on ")
-    assert ": 0.99 means 67.3 % right, and none more; review.trust_above is 0.9, so no label is accepted unseen" in said
+    assert ": the surest answers (0.99) are 67.3 % right; review.trust_above is 0.9, so no label is accepted" in said
     assert said in audit_labels(context, "mail").text and said in measure_confidence(context, "mail").text
     kept(context, task, 0.5, number=2)
     assert "0.9878 means 90.0 % right, and is accepted" in reading(context, task).sentence
