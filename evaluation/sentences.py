@@ -1,5 +1,6 @@
 """What a judgement comes to in words: the verdict in one sentence, warnings, advice, a table, a Markdown summary."""
 
+import re
 from collections.abc import Sequence
 
 from evaluation import wording
@@ -20,6 +21,8 @@ BECAUSE = {
     "cost": "its cost",
     "answers": "answers that cannot be read",
 }
+_MARK = re.compile(r"[\\`*\[\]<>|#]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown could take for markup; an underscore within a word (`review.trust_above`) it does not."""
 
 
 def headline(judgement: Judgement) -> str:
@@ -142,6 +145,4 @@ def table(judgement: Judgement) -> list[dict[str, str]]:
 
 def _cell(text: str) -> str:
     """Text that cannot end its table cell or its line, nor be markup."""
-    for mark in "\\`*_[]<>|#":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+    return " ".join(_MARK.sub(r"\\\g<0>", text).split())
