@@ -51,30 +51,43 @@ class Read(BaseModel):
 def rules_of(context: Context, task: Task) -> Rules:
     """The task's rules of review, with the confidence as it is read now. Reads only."""
     said = {name: getattr(task.review, name) for name in Rules._fields if name in Review.model_fields}
-    kept = _kept(context, task)
-    return Rules(**said, calibrated=kept.of) if kept else Rules(**said)
+    curve = kept(context, task)
+    return Rules(**said, calibrated=curve.of) if curve else Rules(**said)
 
 
 def reading(context: Context, task: Task) -> Read:
     """How this teacher's confidence to this prompt is read now. Reads only."""
-    above, kept = task.review.trust_above, _kept(context, task)
-    if kept:
-        return Read(trust_above=above, curve=kept)
-    why = _too_few(on_test(context, task)) if task.review.calibrate else "review.calibrate is off"
-    return Read(trust_above=above, why=why)
+    found = kept(context, task)
+    return _read(task, found, on_test(context, task) if task.review.calibrate and not found else [])
 
 
 def calibrate(context: Context, task: Task, again: bool = False) -> Read:
     """Fit and keep the curve where there is none and answers are enough; `again`: a new one, by today's answers."""
-    kept = _kept(context, task)
-    if not task.review.calibrate or (kept and not again):
-        return reading(context, task)
-    curve = calibration.fit(on_test(context, task))
-    if curve and (kept is None or curve != _curve(kept)):
-        prompt, number = teacher_prompt(context.store, task), kept.number + 1 if kept else 1
+    found = kept(context, task)
+    if not task.review.calibrate or (found and not again):
+        return _read(task, found, [])
+    pairs = on_test(context, task)
+    curve = calibration.fit(pairs)
+    if curve and (found is None or curve != _curve(found)):
+        prompt, number = teacher_prompt(context.store, task), found.number + 1 if found else 1
         new = Calibration(task=task.name, model=task.teacher.model, prompt=prompt, number=number, **curve.model_dump())
         calibrations.add(context.store, new)
-    return reading(context, task)
+    return _read(task, kept(context, task), pairs)  # that of another process, where it was quicker
+
+
+def kept(context: Context, task: Task) -> Calibration | None:
+    """The curve that counts for this teacher and prompt; None before the first, or where the task wants none."""
+    if not task.review.calibrate:
+        return None
+    prompt = teacher_prompt(context.store, task)
+    return calibrations.newest(context.store, task.name, task.teacher.model, prompt)
+
+
+def _read(task: Task, curve: Calibration | None, pairs: list[tuple[float, bool]]) -> Read:
+    above = task.review.trust_above
+    if curve:
+        return Read(trust_above=above, curve=curve)
+    return Read(trust_above=above, why=_too_few(pairs) if task.review.calibrate else "review.calibrate is off")
 
 
 def on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
@@ -87,15 +100,8 @@ def on_test(context: Context, task: Task) -> list[tuple[float, bool]]:
     return sure_and_right(teacher, score_candidate(teacher, {i: settled[i] for i in test}, compared(task)))
 
 
-def _kept(context: Context, task: Task) -> Calibration | None:
-    if not task.review.calibrate:
-        return None
-    prompt = teacher_prompt(context.store, task)
-    return calibrations.newest(context.store, task.name, task.teacher.model, prompt)
-
-
-def _curve(kept: Calibration) -> calibrations.Curve:
-    return calibrations.Curve(**kept.model_dump(include=set(calibrations.Curve.model_fields)))
+def _curve(found: Calibration) -> calibrations.Curve:
+    return calibrations.Curve(**found.model_dump(include=set(calibrations.Curve.model_fields)))
 
 
 def _too_few(pairs: list[tuple[float, bool]]) -> str:

@@ -16,7 +16,7 @@ from evaluation.gate import Rule, gold_hash, prices_hash, rule_hash
 from evaluation.judge import Absent, Judgement, Measurements, judge
 from evaluation.load import Load, LoadRun
 from evaluation.score import Candidate
-from flows.calibrating import reading
+from flows.calibrating import kept
 from flows.comparing import compared
 from flows.contestants import Contestants, contestants, rival_of
 from flows.context import Context
@@ -63,7 +63,7 @@ def measure(context: Context, task: Task, student: Student) -> Verdict:
 
 def _trust_from(context: Context, task: Task, judgement: Judgement) -> float | None:
     """The suggested threshold on the scale of `review.trust_above`; None where that is the stated confidence's."""
-    curve = reading(context, task).curve
+    curve = kept(context, task)
     found = judgement.reliability.get(judgement.teacher.name)
     return curve.of(found.coverage.threshold) if curve and found and found.coverage else None
 
